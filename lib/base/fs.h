@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+// The seam to the operating system's files: every call that a mailstore's durability rests on, and nothing else. The product uses
+// real_fs(); tests put a failing or crashing Fs behind it. Names are single path components below a directory descriptor, never
+// followed if they are symbolic links, so nothing a stranger put into a mailstore can lead us out of it.
+//
+// Errors are thrown as Error: no space or quota is disk_full; no such file, no permission or read-only is mailstore_unavailable; anything
+// else is io_error. The message names the call and the file. A failed sync says nothing about what is on the disk: never retry it on the same file
+// and never read the file back as proof (docs/durability.md).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/unique_fd.h"
+
+namespace popsync {
+
+struct FileStat {
+  bool is_directory = false;
+  bool is_regular = false;
+  std::uint64_t size = 0;
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  std::uint32_t mode = 0;
+  std::uint32_t owner = 0;
+  std::int64_t modified = 0;  // seconds since 1970
+};
+
+class Fs {
+ public:
+  virtual ~Fs() = default;
+
+  // A mailstore's root, or the state directory: symbolic links in `path` are followed, once, here. Empty if it does not exist.
+  virtual std::optional<UniqueFd> open_root(const std::string& path) = 0;
+  // A directory below `dir`, not through a link. Empty if it does not exist.
+  virtual std::optional<UniqueFd> open_directory(int dir, const std::string& name) = 0;
+  // mkdir 0700. False if the name exists already.
+  virtual bool make_directory(int dir, const std::string& name) = 0;
+  // A new file, 0600, for writing; an existing name is an error (io_error).
+  virtual UniqueFd create(int dir, const std::string& name) = 0;
+  // An existing file for reading. Empty if it does not exist.
+  virtual std::optional<UniqueFd> open(int dir, const std::string& name) = 0;
+  // Writes all octets.
+  virtual void write(int fd, std::string_view octets) = 0;
+  // Reads up to `octets_max` octets; empty at the end.
+  virtual std::string read(int fd, std::size_t octets_max) = 0;
+  // fdatasync of a file.
+  virtual void sync_file(int fd) = 0;
+  // fsync of a directory: the names made, moved and removed in it so far are durable.
+  virtual void sync_directory(int dir) = 0;
+  // close, its result looked at.
+  virtual void close(UniqueFd fd) = 0;
+  // Atomically moves a name, replacing what is at the target. False if the source does not exist.
+  virtual bool rename(int from_dir, const std::string& from, int to_dir, const std::string& to) = 0;
+  // False if the name does not exist.
+  virtual bool unlink(int dir, const std::string& name) = 0;
+  // Names in the directory, without "." and "..", in no order. Reads from the start each time.
+  virtual std::vector<std::string> list(int dir) = 0;
+  // lstat below `dir`. Empty if it does not exist.
+  virtual std::optional<FileStat> stat(int dir, const std::string& name) = 0;
+  // Octets an ordinary user may still write on the file system that holds `dir`.
+  virtual std::uint64_t free_octets(int dir) = 0;
+};
+
+// The kernel's. Stateless, safe from any thread.
+Fs& real_fs();
+
+// All of a file of at most `octets_max` octets; empty if it does not exist; io_error if it is larger.
+std::optional<std::string> read_small_file(Fs& fs, int dir, const std::string& name, std::size_t octets_max);
+
+// Replaces a small file so that after a crash either the old or the new content is there: writes a temporary file beside it, syncs
+// it, renames it over `name` and syncs the directory.
+void replace_file(Fs& fs, int dir, const std::string& name, std::string_view content);
+
+}  // namespace popsync

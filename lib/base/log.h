@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// The log: one event, one line. Nothing below this header names the log library. Foreign text must have passed escaped() before.
+// A healthy daemon with nothing new logs nothing at info.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace spdlog::sinks {
+class sink;
+}
+
+namespace popsync {
+
+enum class LogLevel { debug, info, warning, error };
+
+// Writes one line about `account` (empty: about the program). Thread-safe; newlines in `text` are escaped here as a last resort.
+void log_line(LogLevel level, std::string_view account, std::string_view text);
+
+inline void log_debug(std::string_view account, std::string_view text) { log_line(LogLevel::debug, account, text); }
+inline void log_info(std::string_view account, std::string_view text) { log_line(LogLevel::info, account, text); }
+inline void log_warning(std::string_view account, std::string_view text) { log_line(LogLevel::warning, account, text); }
+inline void log_error(std::string_view account, std::string_view text) { log_line(LogLevel::error, account, text); }
+
+// Lines below `level` are dropped. The default is info.
+void set_log_level(LogLevel level);
+
+enum class LogFormat { bare, plain, json };  // bare: no time (commands on a terminal); plain: with time
+// Sends the log to stderr in this format (the default is bare).
+void log_to_stderr(LogFormat format);
+// Sends the log to another sink; the logger's name in each message is the account.
+void log_to(std::shared_ptr<spdlog::sinks::sink> sink);
+
+}  // namespace popsync
