@@ -15,8 +15,8 @@ enum class TlsVersion { v1_2, v1_3 };
 struct TlsPolicy {
   TlsMode mode = TlsMode::implicit;
   TlsTrust trust = TlsTrust::ca;
-  std::string ca_file;                   // empty: the system's authorities; else only those in this PEM file
-  std::vector<std::string> pins_sha256;  // SHA-256 of the SubjectPublicKeyInfo, 32 raw octets each
+  std::string ca_file = {};                   // empty: the system's authorities; else only those in this PEM file
+  std::vector<std::string> pins_sha256 = {};  // SHA-256 of the SubjectPublicKeyInfo, 32 raw octets each
   TlsVersion version_min = TlsVersion::v1_2;
   bool operator==(const TlsPolicy&) const = default;
 };

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+// What must hold between the keys of one account, and between accounts, after each key by itself was found right. Pure: no
+// file is looked at.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+#include "config/diagnostic.h"
+
+namespace popsync::config {
+
+// Says what is missing or contradictory, sets the default port, expands {name}, {user}, {host} and "~/".
+void complete_account(Account& account, const std::string& home, Diagnostics& diagnostics);
+
+// Harmless, but hardly meant: a port that belongs to the other TLS mode, pins that nothing looks at.
+void warn_about(const Account& account, Diagnostics& warnings);
+
+// Two enabled accounts with one user at one host: they would take each other's messages and lock each other out.
+void refuse_shared_maildrops(const std::vector<Account>& accounts, Diagnostics& diagnostics);
+
+}  // namespace popsync::config

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT
+#include "delivery/maildir.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/digest.h"
+#include "base/error.h"
+#include "base/escape.h"
+#include "base/random.h"
+#include "delivery/maildir_name.h"
+
+namespace popsync::delivery {
+namespace {
+
+constexpr std::string_view kOurFolder = ".popsync";  // below tmp/
+constexpr std::string_view kIdFile = "id";
+const std::array<std::string, 3> kFolders = {"tmp", "new", "cur"};
+
+std::string folder_of(std::string_view path) {
+  const auto slash = path.find_last_of('/');
+  return slash == 0 || slash == std::string_view::npos ? "/" : std::string(path.substr(0, slash));
+}
+
+std::string last_part(std::string_view path) { return std::string(path.substr(path.find_last_of('/') + 1)); }
+
+// Opens a folder, making it and its missing parents; each is durable in its parent before anything is put into it.
+UniqueFd make_path(Fs& fs, const std::string& path) {
+  if (auto found = fs.open_root(path)) return std::move(*found);
+  UniqueFd parent = make_path(fs, folder_of(path));
+  fs.make_directory(parent.get(), last_part(path));
+  fs.sync_directory(parent.get());
+  auto made = fs.open_root(path);
+  if (!made) throw Error(ErrorCode::mailstore_unavailable, "cannot open " + escaped(path) + ", which was just made");
+  return std::move(*made);
+}
+
+UniqueFd make_folder(Fs& fs, int parent, const std::string& name) {
+  if (fs.make_directory(parent, name)) fs.sync_directory(parent);
+  auto folder = fs.open_directory(parent, name);
+  if (!folder) throw Error(ErrorCode::mailstore_unavailable, "cannot open the folder " + escaped(name) + ", which was just made");
+  return std::move(*folder);
+}
+
+std::optional<MailstoreId> read_id(Fs& fs, int root) {
+  const auto tmp = fs.open_directory(root, "tmp");
+  const auto ours = tmp ? fs.open_directory(tmp->get(), std::string(kOurFolder)) : std::nullopt;
+  const auto text = ours ? read_small_file(fs, ours->get(), std::string(kIdFile), kIdFileOctetsMax) : std::nullopt;
+  if (!text) return std::nullopt;
+  auto id = parse_mailstore_id(*text);
+  if (!id)
+    throw Error(ErrorCode::mailstore_unavailable, "the file tmp/.popsync/id is damaged",
+                "put it back from a backup, or move it away and use `popsync check ACCOUNT --accept-mailstore`");
+  return id;
+}
+
+Inspection inspect_root(Fs& fs, int root, const std::string& install_key) {
+  const std::vector<std::string> names = fs.list(root);
+  const auto is_folder = [&](const std::string& name) { return std::ranges::count(names, name) > 0; };
+  if (const auto id = read_id(fs, root)) {
+    return {.condition = id->install_key == install_key ? MailstoreCondition::ours : MailstoreCondition::foreign, .id = id->id};
+  }
+  if (std::ranges::all_of(kFolders, is_folder)) return {.condition = MailstoreCondition::maildir, .id = {}};
+  const bool only_parts = std::ranges::all_of(names, [](const std::string& name) { return std::ranges::count(kFolders, name) > 0; });
+  return {.condition = only_parts ? MailstoreCondition::empty : MailstoreCondition::other, .id = {}};
+}
+
+// Mail in a folder that others may write to could be moved out from under us.
+void refuse_shared_root(Fs& fs, int root, const std::string& path) {
+  constexpr std::uint32_t kOthersMayWrite = 0022;
+  const auto found = fs.stat(root, ".");
+  if (found && found->owner != ::geteuid() && (found->mode & kOthersMayWrite) != 0) {
+    throw Error(ErrorCode::mailstore_unavailable, "the Maildir " + escaped(path) + " belongs to another user and others may write to it",
+                "use a folder of your own");
+  }
+}
+
+[[noreturn]] void gone(const std::string& path, const std::string& account) {
+  throw Error(ErrorCode::mailstore_unavailable, "mailstore is gone: " + escaped(path) + " is not the Maildir used before",
+              "is the disk mounted? If meant: `popsync check " + account + " --accept-mailstore`");
+}
+
+[[noreturn]] void foreign(const std::string& path) {
+  throw Error(ErrorCode::mailstore_foreign, "the Maildir " + escaped(path) + " is filled by another popsync state",
+              "use that state (--state-dir DIR), or another folder; taking its mail over into this state (adopt) comes with a later version");
+}
+
+void add_to_id(Fs& fs, int ours, MailstoreId id, const MailstoreOwner& owner) {
+  const MailstoreId::Account account{.id = owner.account_id, .user = owner.user, .host = owner.host};
+  const auto known = std::ranges::find(id.accounts, owner.account_id, &MailstoreId::Account::id);
+  if (known != id.accounts.end() && *known == account) return;
+  if (known != id.accounts.end()) {
+    *known = account;
+  } else {
+    id.accounts.push_back(account);
+  }
+  replace_file(fs, ours, std::string(kIdFile), format_mailstore_id(id));
+}
+
+UniqueFd need_folder(Fs& fs, int parent, const std::string& name, const std::string& path, const std::string& account) {
+  auto folder = fs.open_directory(parent, name);
+  if (!folder) gone(path, account);
+  return std::move(*folder);
+}
+
+}  // namespace
+
+Inspection inspect(Fs& fs, const std::string& path, const std::string& install_key) {
+  const auto root = fs.open_root(path);
+  if (!root) return {};
+  return inspect_root(fs, root->get(), install_key);
+}
+
+Maildir Maildir::make(Fs& fs, const std::string& path, const MailstoreOwner& owner) {
+  const UniqueFd root = make_path(fs, path);
+  refuse_shared_root(fs, root.get(), path);
+  const Inspection found = inspect_root(fs, root.get(), owner.install_key);
+  if (found.condition == MailstoreCondition::foreign) foreign(path);
+  if (found.condition == MailstoreCondition::other) {
+    throw Error(ErrorCode::mailstore_unavailable, escaped(path) + " holds files and is no Maildir",
+                "name a folder that does not exist yet, or a Maildir");
+  }
+  for (const std::string& folder : kFolders) make_folder(fs, root.get(), folder);
+  const UniqueFd tmp = make_folder(fs, root.get(), "tmp");
+  const UniqueFd ours = make_folder(fs, tmp.get(), std::string(kOurFolder));
+  MailstoreId id = read_id(fs, root.get()).value_or(MailstoreId{.id = to_hex(random_octets(16)), .install_key = owner.install_key, .accounts = {}});
+  add_to_id(fs, ours.get(), id, owner);
+  Maildir maildir = open_folders(fs, path, owner, root.get(), id.id);
+  maildir.prove_rename();
+  return maildir;
+}
+
+Maildir Maildir::open(Fs& fs, const std::string& path, const MailstoreOwner& owner, const std::string& expected_id) {
+  const auto root = fs.open_root(path);
+  if (!root) gone(path, owner.account_name);
+  const auto id = read_id(fs, root->get());
+  if (id && id->install_key != owner.install_key) foreign(path);
+  if (!id || id->id != expected_id) gone(path, owner.account_name);
+  refuse_shared_root(fs, root->get(), path);
+  return open_folders(fs, path, owner, root->get(), expected_id);
+}
+
+Maildir Maildir::open_folders(Fs& fs, const std::string& path, const MailstoreOwner& owner, int root, const std::string& id) {
+  UniqueFd tmp = need_folder(fs, root, "tmp", path, owner.account_name);
+  UniqueFd fresh = need_folder(fs, root, "new", path, owner.account_name);
+  UniqueFd cur = need_folder(fs, root, "cur", path, owner.account_name);
+  const UniqueFd ours = need_folder(fs, tmp.get(), std::string(kOurFolder), path, owner.account_name);
+  const std::string install_id = to_hex(sha256(owner.install_key)).substr(0, 16);
+  UniqueFd staging = make_folder(fs, ours.get(), install_id + "." + owner.account_id);
+  return {fs, path, id, std::move(tmp), std::move(fresh), std::move(cur), std::move(staging)};
+}
+
+Maildir::Maildir(Fs& fs, std::string path, std::string id, UniqueFd tmp, UniqueFd fresh, UniqueFd cur, UniqueFd staging)
+    : fs_(fs),
+      path_(std::move(path)),
+      id_(std::move(id)),
+      tmp_(std::move(tmp)),
+      new_(std::move(fresh)),
+      cur_(std::move(cur)),
+      staging_(fs, std::move(staging)) {}
+
+// Equal device numbers do not promise that rename works (bind mounts); a rename does. Readers skip names that begin with a dot.
+void Maildir::prove_rename() {
+  const std::string probe = ".popsync-probe." + to_hex(random_octets(8));
+  fs_.close(fs_.create(staging_.dir(), probe));
+  for (const int dir : {new_.get(), cur_.get()}) {
+    try {
+      fs_.rename(staging_.dir(), probe, dir, probe);
+    } catch (...) {
+      fs_.unlink(staging_.dir(), probe);
+      throw;
+    }
+    fs_.rename(dir, probe, staging_.dir(), probe);
+  }
+  fs_.unlink(staging_.dir(), probe);
+}
+
+bool Maildir::publish(const std::string& name) { return fs_.rename(staging_.dir(), name, new_.get(), name); }
+
+void Maildir::sync_new() { fs_.sync_directory(new_.get()); }
+
+void Maildir::sync_cur() { fs_.sync_directory(cur_.get()); }
+
+std::unordered_map<std::string, Maildir::Place> Maildir::published_names() {
+  std::unordered_map<std::string, Place> places;
+  for (const int dir : {new_.get(), cur_.get()}) {
+    for (std::string& name : fs_.list(dir)) {
+      std::string key(name_without_flags(name));
+      places.emplace(std::move(key), Place{.dir = dir, .name = std::move(name)});
+    }
+  }
+  return places;
+}
+
+bool Maildir::same_file(const std::string& staged_name, const Place& place) {
+  const auto staged = fs_.stat(staging_.dir(), staged_name);
+  const auto published = fs_.stat(place.dir, place.name);
+  if (!staged || !published) return false;
+  if (staged->device == published->device && staged->inode == published->inode) return true;
+  return staged->size == published->size && staging_.sha256_of(staged_name) == file_sha256(fs_, place.dir, place.name);
+}
+
+std::uint64_t Maildir::free_octets() { return fs_.free_octets(new_.get()); }
+
+}  // namespace popsync::delivery

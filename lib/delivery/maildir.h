@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+// A Maildir as the target of one account: made on first use, recognised by its id afterwards, published into by rename. Every name below its root is
+// reached through directory descriptors that follow no link. Errors: mailstore_unavailable (gone, no permission, no Maildir), mailstore_foreign
+// (another state fills it, or its folders are on different file systems), and those of Fs.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/fs.h"
+#include "delivery/mailstore_id.h"
+#include "delivery/staging.h"
+
+namespace popsync::delivery {
+
+// Who fills it: this state and this account.
+struct MailstoreOwner {
+  std::string install_key;  // 32 octets
+  std::string account_id;
+  std::string account_name;  // for messages
+  std::string user;
+  std::string host;
+};
+
+enum class MailstoreCondition {
+  absent,   // no such folder
+  empty,    // a folder without names, or a Maildir that was being made when the power went
+  maildir,  // tmp, new and cur, without an id of popsync
+  ours,     // with an id of this state
+  foreign,  // with an id of another state
+  other,    // a folder of something else
+};
+
+struct Inspection {
+  MailstoreCondition condition = MailstoreCondition::absent;
+  std::string id;  // of ours and foreign
+};
+
+// Looks without changing anything.
+Inspection inspect(Fs& fs, const std::string& path, const std::string& install_key);
+
+class Maildir {
+ public:
+  // A path that is new to the account, or that the operator has accepted: makes what is missing and adds the account to the id file. Durable when it
+  // returns: every folder made is synced with its parents. The caller holds the state's lock, so that two accounts do not write the id file at once.
+  static Maildir make(Fs& fs, const std::string& path, const MailstoreOwner& owner);
+  // A path the account has used before, with the id it had then. Makes nothing but the account's own staging folder.
+  static Maildir open(Fs& fs, const std::string& path, const MailstoreOwner& owner, const std::string& expected_id);
+
+  [[nodiscard]] const std::string& id() const { return id_; }
+  [[nodiscard]] const std::string& path() const { return path_; }
+  StagingFolder& staging() { return staging_; }
+
+  // rename(staging/name -> new/name). False if the name is not in staging any more.
+  bool publish(const std::string& name);
+  // Published names are durable in new/. The caller syncs staging after it, in this order: without a journal, the other order can leave a file in
+  // neither.
+  void sync_new();
+  void sync_cur();
+
+  struct Place {
+    int dir;
+    std::string name;  // with flags
+  };
+  // Every file in new/ and cur/ by the name popsync gave it. One pass over both folders.
+  [[nodiscard]] std::unordered_map<std::string, Place> published_names();
+  // Device and inode equal, or equal content.
+  bool same_file(const std::string& staged_name, const Place& place);
+  [[nodiscard]] std::uint64_t free_octets();
+
+ private:
+  Maildir(Fs& fs, std::string path, std::string id, UniqueFd tmp, UniqueFd fresh, UniqueFd cur, UniqueFd staging);
+  static Maildir open_folders(Fs& fs, const std::string& path, const MailstoreOwner& owner, int root, const std::string& id);
+  void prove_rename();
+
+  Fs& fs_;
+  std::string path_;
+  std::string id_;
+  UniqueFd tmp_;
+  UniqueFd new_;
+  UniqueFd cur_;
+  StagingFolder staging_;
+};
+
+}  // namespace popsync::delivery

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+#include "delivery/staging.h"
+
+#include <charconv>
+#include <utility>
+
+#include "base/error.h"
+#include "base/log.h"
+
+namespace popsync::delivery {
+namespace {
+
+constexpr std::size_t kWriteOctets = 256U * 1024U;  // one write call for most messages, bounded memory for the rest
+constexpr std::string_view kGenerationPrefix = "gen.";
+
+std::optional<std::uint64_t> generation_in(std::string_view name) {
+  if (!name.starts_with(kGenerationPrefix)) return std::nullopt;
+  name.remove_prefix(kGenerationPrefix.size());
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), value);
+  if (error != std::errc() || end != name.data() + name.size()) return std::nullopt;
+  return value;
+}
+
+std::string generation_name(std::uint64_t generation) { return std::string(kGenerationPrefix) + std::to_string(generation); }
+
+}  // namespace
+
+StagedMessage::StagedMessage(Fs& fs, int staging_dir, std::string name)
+    : fs_(fs), dir_(staging_dir), name_(std::move(name)), fd_(fs.create(staging_dir, name_)) {}
+
+StagedMessage::~StagedMessage() {
+  if (synced_.valid()) synced_.wait();  // the pool still holds the descriptor
+  if (kept_) return;
+  try {
+    fs_.unlink(dir_, name_);
+  } catch (const Error& error) {
+    // Recovery removes what no row names; nothing is lost by the file staying until then.
+    log_debug("", error.what());
+  }
+}
+
+void StagedMessage::write(std::string_view wire_octets) {
+  wire_octets_ += wire_octets.size();
+  line_endings_.convert(wire_octets, buffer_);
+  if (buffer_.size() >= kWriteOctets) flush();
+}
+
+void StagedMessage::finish() {
+  line_endings_.finish(buffer_);
+  flush();
+  std::string().swap(buffer_);
+  prints_ = printer_.finish();
+}
+
+void StagedMessage::flush() {
+  if (buffer_.empty()) return;
+  printer_.update(buffer_);
+  fs_.write(fd_.get(), buffer_);
+  buffer_.clear();
+}
+
+void StagedMessage::start_sync(SyncPool& pool) {
+  synced_ = pool.submit([this] {
+    fs_.sync_file(fd_.get());
+    fs_.close(std::move(fd_));
+  });
+}
+
+void StagedMessage::wait_synced() { synced_.get(); }
+
+StagingFolder::StagingFolder(Fs& fs, UniqueFd dir) : fs_(fs), dir_(std::move(dir)) {}
+
+std::unique_ptr<StagedMessage> StagingFolder::begin(std::string name) { return std::make_unique<StagedMessage>(fs_, dir_.get(), std::move(name)); }
+
+void StagingFolder::sync() { fs_.sync_directory(dir_.get()); }
+
+std::vector<std::string> StagingFolder::names() {
+  std::vector<std::string> names = fs_.list(dir_.get());
+  std::erase_if(names, [](const std::string& name) { return generation_in(name).has_value(); });
+  return names;
+}
+
+std::optional<std::string> StagingFolder::sha256_of(const std::string& name) { return file_sha256(fs_, dir_.get(), name); }
+
+bool StagingFolder::remove(const std::string& name) { return fs_.unlink(dir_.get(), name); }
+
+std::optional<std::uint64_t> StagingFolder::generation() {
+  std::optional<std::uint64_t> newest;
+  for (const std::string& name : fs_.list(dir_.get())) {
+    const auto found = generation_in(name);
+    if (found && (!newest || *found > *newest)) newest = found;
+  }
+  return newest;
+}
+
+void StagingFolder::set_generation(std::uint64_t generation) {
+  const auto current = this->generation();
+  if (current == generation) return;
+  if (current && fs_.rename(dir_.get(), generation_name(*current), dir_.get(), generation_name(generation))) return;
+  fs_.close(fs_.create(dir_.get(), generation_name(generation)));
+}
+
+std::optional<std::string> file_sha256(Fs& fs, int dir, const std::string& name) {
+  const auto fd = fs.open(dir, name);
+  if (!fd) return std::nullopt;
+  Sha256 digest;
+  for (std::string part = fs.read(fd->get(), kWriteOctets); !part.empty(); part = fs.read(fd->get(), kWriteOctets)) digest.update(part);
+  return digest.finish();
+}
+
+}  // namespace popsync::delivery

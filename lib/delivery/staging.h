@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+// The staging folder of one account in one Maildir, tmp/.popsync/<install id>.<account id>/, and a message being written into it. Only the holder of
+// the account's lock touches it. It is a folder inside tmp/ because cleaners remove old files from tmp/, and mail readers do not look into folders
+// there.
+//
+// The whole crash argument rests on this place being ours alone: a name that is in staging has not been published, a name that was and is not any
+// more has been, whatever a reader or the user did to the file afterwards (docs/durability.md). So publishing is one rename out of it, never link and
+// unlink.
+#pragma once
+
+#include <cstdint>
+#include <future>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/fs.h"
+#include "delivery/line_ending.h"
+#include "delivery/message_prints.h"
+#include "delivery/sync_pool.h"
+
+namespace popsync::delivery {
+
+// A message on its way to the disk: write(), then finish(), then start_sync(), wait_synced(). Destroyed before keep(), its file is removed: nothing
+// refers to it yet. After keep() a database row may name it, and only recovery decides. `fs` and the staging folder must outlive it. One thread, but
+// it may be handed on.
+class StagedMessage {
+ public:
+  StagedMessage(Fs& fs, int staging_dir, std::string name);
+  StagedMessage(const StagedMessage&) = delete;
+  StagedMessage& operator=(const StagedMessage&) = delete;
+  ~StagedMessage();
+
+  // Octets as the server sent them, unstuffed; CRLF becomes LF here.
+  void write(std::string_view wire_octets);
+  // All octets have come and are handed to the kernel.
+  void finish();
+  // Begins fdatasync and close in the pool.
+  void start_sync(SyncPool& pool);
+  // Returns when both are done; throws what they threw. The file is then worth nothing: a failed sync is never repeated on it.
+  void wait_synced();
+  // The file stays whatever happens to this object.
+  void keep() { kept_ = true; }
+
+  [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] std::uint64_t wire_octets() const { return wire_octets_; }
+  [[nodiscard]] const Prints& prints() const { return prints_; }
+
+ private:
+  void flush();
+
+  Fs& fs_;
+  int dir_;
+  std::string name_;
+  UniqueFd fd_;
+  CrlfToLf line_endings_;
+  MessagePrinter printer_;
+  Prints prints_;
+  std::string buffer_;
+  std::uint64_t wire_octets_ = 0;
+  std::future<void> synced_;
+  bool kept_ = false;
+};
+
+class StagingFolder {
+ public:
+  StagingFolder(Fs& fs, UniqueFd dir);
+
+  std::unique_ptr<StagedMessage> begin(std::string name);
+  // The names made in it and moved out of it are durable.
+  void sync();
+  // Messages in it, in no order.
+  [[nodiscard]] std::vector<std::string> names();
+  [[nodiscard]] std::optional<std::string> sha256_of(const std::string& name);
+  bool remove(const std::string& name);
+
+  // The number of the file gen.<n>: how many batches were published from here. A backup that is put back shows by it.
+  [[nodiscard]] std::optional<std::uint64_t> generation();
+  // Renames gen.<n> to gen.<n+1>, or makes the file; durable after sync().
+  void set_generation(std::uint64_t generation);
+
+  [[nodiscard]] int dir() const { return dir_.get(); }
+
+ private:
+  Fs& fs_;
+  UniqueFd dir_;
+};
+
+// SHA-256 of a file below `dir`; empty if it does not exist.
+std::optional<std::string> file_sha256(Fs& fs, int dir, const std::string& name);
+
+}  // namespace popsync::delivery

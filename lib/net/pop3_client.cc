@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT
+#include "net/pop3_client.h"
+
+#include <utility>
+
+#include "base/error.h"
+#include "base/escape.h"
+
+namespace popsync::net {
+namespace {
+
+using pop3::Command;
+using pop3::RefusedStep;
+using pop3::StatusLine;
+using pop3::Verb;
+
+[[noreturn]] void refuse(const StatusLine& line, RefusedStep step, const std::string& what, const std::string& hint = {}) {
+  throw Error(pop3::classify_refusal(line, step), what + ": " + pop3::quoted(line), hint);
+}
+
+// Takes the lines of UIDL and LIST as they come: a listing of a million messages is never held as text.
+class ListingSink : public pop3::ReplySink {
+ public:
+  void status(Verb verb, pop3::MessageNumber /*number*/, const StatusLine& line) override { (verb == Verb::uidl ? uidl_ : list_) = line; }
+  void line(Verb verb, std::string_view text) override {
+    if (verb == Verb::uidl) {
+      builder_.add_unique_id_line(text);
+    } else {
+      builder_.add_scan_line(text);
+    }
+  }
+  void body(pop3::MessageNumber /*number*/, std::string_view /*octets*/) override {}
+  void end(Verb /*verb*/, pop3::MessageNumber /*number*/) override {}
+
+  [[nodiscard]] const StatusLine& uidl() const { return uidl_; }
+  [[nodiscard]] const StatusLine& list() const { return list_; }
+  [[nodiscard]] MaildropListing finish(bool unique_ids) {
+    return {.entries = builder_.finish(unique_ids), .unique_ids = unique_ids, .unusable_lines = builder_.unusable_lines()};
+  }
+
+ private:
+  pop3::ListingBuilder builder_;
+  StatusLine uidl_;
+  StatusLine list_;
+};
+
+class DeleSink : public pop3::ReplySink {
+ public:
+  explicit DeleSink(std::vector<bool>& answers) : answers_(answers) {}
+  void status(Verb /*verb*/, pop3::MessageNumber /*number*/, const StatusLine& line) override { answers_.push_back(line.ok()); }
+  void line(Verb /*verb*/, std::string_view /*text*/) override {}
+  void body(pop3::MessageNumber /*number*/, std::string_view /*octets*/) override {}
+  void end(Verb /*verb*/, pop3::MessageNumber /*number*/) override {}
+
+ private:
+  std::vector<bool>& answers_;
+};
+
+}  // namespace
+
+Pop3Client::Pop3Client(Transport& transport, const Clock& clock, Trace trace) : connection_(transport, clock, std::move(trace)) {}
+
+void Pop3Client::open(const LoginOptions& options, const SecretProvider& secret) {
+  const Reply greeting = connection_.await_reply();
+  if (!greeting.status.ok()) refuse(greeting.status, RefusedStep::greeting, "the server refuses sessions");
+  greeting_text_ = greeting.status.text;
+  ask_capabilities();
+  if (options.tls == TlsMode::starttls) start_tls();
+  log_in(options, secret);
+  // Some servers (Gmail) announce UIDL, TOP and PIPELINING only to those who have logged in.
+  if (!capabilities_.pipelining || !capabilities_.uidl || !capabilities_.top) ask_capabilities();
+  pipelining_ = options.pipelining == Pipelining::on || (options.pipelining == Pipelining::automatic && capabilities_.pipelining);
+}
+
+void Pop3Client::ask_capabilities() {
+  const Reply reply = connection_.request({.verb = Verb::capa, .argument = {}});
+  if (!reply.status.ok()) return;  // RFC 2449 is optional
+  capabilities_ = {};
+  capabilities_.announced = true;
+  for (const std::string& line : reply.lines) capabilities_.add(line);
+}
+
+void Pop3Client::start_tls() {
+  // A server without CAPA may still know STLS; one that lists its capabilities and leaves STLS out may have had it removed on the way.
+  if (capabilities_.announced && !capabilities_.stls) {
+    throw Error(ErrorCode::tls_failed, "the server does not offer STLS (or someone on the way removed it): no user name or password was sent",
+                "try tls = \"implicit\" (port 995)");
+  }
+  const Reply reply = connection_.request({.verb = Verb::stls, .argument = {}});
+  if (!reply.status.ok()) {
+    throw Error(ErrorCode::tls_failed, "the server refused STLS: " + pop3::quoted(reply.status) + "; no user name or password was sent",
+                "try tls = \"implicit\" (port 995)");
+  }
+  connection_.transport().start_tls(system_clock().steady() + kTlsTimeout);
+  connection_.session().tls_started();
+  capabilities_ = {};  // RFC 2595 section 4: what was said in clear may be forged
+  ask_capabilities();
+}
+
+void Pop3Client::log_in(const LoginOptions& options, const SecretProvider& secret) {
+  const auth::LoginRequest request{.method = options.method,
+                                   .connection_secure = connection_.transport().secure(),
+                                   .allow_insecure_auth = options.allow_insecure_auth,
+                                   .user = options.user,
+                                   .greeting_text = greeting_text_,
+                                   .capabilities = capabilities_};
+  if (!request.connection_secure && !request.allow_insecure_auth) auth::pass_gate(request, {});
+  auth::LoginCommands commands = auth::pass_gate(request, secret());
+  const std::string what = "login as " + escaped(options.user) + " refused";
+  const std::string hint = "check user and password; many providers want an app password for POP3, and POP3 switched on in their settings";
+  StatusLine answer = connection_.request(commands.first).status;
+  if (commands.second && answer.indicator != pop3::Indicator::err) answer = connection_.request(*commands.second).status;
+  auth::wipe(commands);
+  if (answer.ok()) return;
+  if (answer.indicator == pop3::Indicator::challenge) throw Error(ErrorCode::desynchronised, "the server asks on where the login was complete");
+  const ErrorCode code = pop3::classify_refusal(answer, RefusedStep::login);
+  throw Error(code, (code == ErrorCode::login_refused ? what : "login not possible now") + ": " + pop3::quoted(answer),
+              code == ErrorCode::login_refused ? hint : "");
+}
+
+MaildropListing Pop3Client::listing() {
+  ListingSink sink;
+  const Command uidl{.verb = Verb::uidl, .argument = {}};
+  const Command list{.verb = Verb::list, .argument = {}};
+  connection_.expect_silence();
+  connection_.submit(uidl);
+  if (pipelining_) connection_.submit(list);
+  connection_.flush();
+  connection_.receive_all(sink);
+  if (!pipelining_) {
+    connection_.submit(list);
+    connection_.flush();
+    connection_.receive_all(sink);
+  }
+  if (!sink.list().ok()) refuse(sink.list(), RefusedStep::other, "LIST refused");
+  if (sink.uidl().ok()) return sink.finish(true);
+  // Announced and refused passes by itself; going on without unique-ids would fetch everything again.
+  if (capabilities_.uidl) refuse(sink.uidl(), RefusedStep::other, "UIDL refused although the server announces it");
+  return sink.finish(false);
+}
+
+pop3::DropListing Pop3Client::stat() {
+  const Reply reply = connection_.request({.verb = Verb::stat, .argument = {}});
+  if (!reply.status.ok()) refuse(reply.status, RefusedStep::other, "STAT refused");
+  const auto parsed = pop3::parse_drop_listing(reply.status.text);
+  if (!parsed) throw Error(ErrorCode::not_pop3, "the answer to STAT has no message count: " + escaped(reply.status.text));
+  return *parsed;
+}
+
+std::optional<std::string> Pop3Client::top(pop3::MessageNumber number, std::uint32_t lines) {
+  Reply reply = connection_.request({.verb = Verb::top, .argument = std::to_string(lines), .number = number});
+  if (!reply.status.ok()) return std::nullopt;
+  return std::move(reply.body);
+}
+
+std::vector<bool> Pop3Client::dele(const std::vector<pop3::MessageNumber>& numbers) {
+  constexpr std::size_t kCommandOctetsMax = 4096;  // must fit the server's receive buffer: nobody reads while we write
+  std::vector<bool> answers;
+  DeleSink sink(answers);
+  for (const pop3::MessageNumber number : numbers) {
+    if (!pipelining_) connection_.expect_silence();
+    connection_.submit({.verb = Verb::dele, .argument = {}, .number = number});
+    if (!pipelining_ || connection_.session().command_octets_outstanding() >= kCommandOctetsMax) {
+      connection_.flush();
+      connection_.receive_all(sink);
+    }
+  }
+  connection_.flush();
+  connection_.receive_all(sink);
+  return answers;
+}
+
+void Pop3Client::rset() {
+  const Reply reply = connection_.request({.verb = Verb::rset, .argument = {}});
+  if (!reply.status.ok()) refuse(reply.status, RefusedStep::other, "RSET refused");
+}
+
+void Pop3Client::noop() { (void)connection_.request({.verb = Verb::noop, .argument = {}}); }
+
+bool Pop3Client::quit(bool await_reply) {
+  connection_.expect_silence();
+  connection_.submit({.verb = Verb::quit, .argument = {}});
+  connection_.flush();
+  if (!await_reply) return true;
+  try {
+    return connection_.await_reply().status.ok();
+  } catch (const Error& error) {
+    // A stop is a stop; every other failure here is "outcome unknown", which the next listing settles.
+    if (error.code() == ErrorCode::interrupted) throw;
+    return false;
+  }
+}
+
+}  // namespace popsync::net

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+// Turns SIGTERM, SIGINT, SIGHUP and SIGUSR1 into calls on one thread, where locks may be taken and memory allocated. It sleeps until a signal comes.
+//
+// The signals must be blocked in every thread, or the kernel may give them to one where they kill the process: call block_signals() in main() before
+// any thread starts, threads inherit it. Children inherit it too, beyond exec: who starts a program resets the mask.
+#pragma once
+
+#include <functional>
+#include <thread>
+
+#include "base/unique_fd.h"
+
+namespace popsync::observe {
+
+class SignalThread {
+ public:
+  // Throws Error bug if the kernel refuses.
+  static void block_signals();
+
+  // `handler` gets the signal's number, one call at a time; it must not throw. Several of one signal that come faster than they are handled are one
+  // call. Throws Error io_error when no descriptor or thread is left.
+  explicit SignalThread(std::function<void(int signal)> handler);
+  SignalThread(const SignalThread&) = delete;
+  SignalThread& operator=(const SignalThread&) = delete;
+  // Waits for a handler under way. Signals stay blocked.
+  ~SignalThread();
+
+ private:
+  void work() const;
+
+  std::function<void(int)> handler_;
+  UniqueFd signals_;
+  UniqueFd end_;
+  std::jthread thread_;
+};
+
+}  // namespace popsync::observe

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+#include "pop3/capabilities.h"
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <cstdint>
+#include <vector>
+
+namespace popsync::pop3 {
+namespace {
+
+std::string upper(std::string_view text) {
+  std::string out(text);
+  std::ranges::transform(out, out.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  return out;
+}
+
+std::vector<std::string_view> words_of(std::string_view line) {
+  std::vector<std::string_view> words;
+  while (true) {
+    const auto start = line.find_first_not_of(" \t");
+    if (start == std::string_view::npos) return words;
+    line.remove_prefix(start);
+    const auto end = std::min(line.find_first_of(" \t"), line.size());
+    words.push_back(line.substr(0, end));
+    line.remove_prefix(end);
+  }
+}
+
+std::optional<std::uint32_t> number_of(std::string_view text) {
+  std::uint32_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+}  // namespace
+
+void Capabilities::add(std::string_view line) {
+  const auto words = words_of(line);
+  if (words.empty()) return;
+  const std::string tag = upper(words[0]);
+  const auto number = words.size() > 1 ? number_of(words[1]) : std::nullopt;
+  if (tag == "USER") user = true;
+  if (tag == "TOP") top = true;
+  if (tag == "UIDL") uidl = true;
+  if (tag == "PIPELINING") pipelining = true;
+  if (tag == "STLS") stls = true;
+  if (tag == "LOGIN-DELAY" && number) login_delay = std::chrono::seconds(*number);
+  if (tag == "EXPIRE" && number) expire = std::chrono::days(*number);
+  if (tag == "IMPLEMENTATION") implementation = line.substr(std::min(line.find_first_of(" \t"), line.size()));
+  if (tag == "SASL") {
+    for (std::size_t i = 1; i < words.size(); ++i) sasl.insert(upper(words[i]));
+  }
+}
+
+}  // namespace popsync::pop3

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+// What CAPA announced (RFC 2449). Case-blind, unknown capabilities are ignored. A server without CAPA has announced nothing, which says nothing.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+
+namespace popsync::pop3 {
+
+struct Capabilities {
+  bool announced = false;  // CAPA was answered +OK
+  bool user = false;
+  bool top = false;
+  bool uidl = false;
+  bool pipelining = false;
+  bool stls = false;
+  std::set<std::string> sasl;                       // upper case
+  std::optional<std::chrono::seconds> login_delay;  // LOGIN-DELAY n
+  std::optional<std::chrono::days> expire;          // EXPIRE n; NEVER is empty
+  std::string implementation;                       // foreign
+  bool operator==(const Capabilities&) const = default;
+
+  // Reads one line of the list.
+  void add(std::string_view line);
+};
+
+}  // namespace popsync::pop3

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+#include "schedule/account_plan.h"
+
+#include <algorithm>
+
+namespace popsync::schedule {
+
+AccountPlan::AccountPlan(const Account& account, WallTime wall, SteadyTime now) : login_delay_(account.login_delay) {
+  if (!account.last_attempt || login_delay_ <= std::chrono::seconds(0)) return;
+  // A last attempt in the future is a wall clock that was set back: wait the whole delay, not for years.
+  const auto passed = std::max(wall - *account.last_attempt, WallTime::duration(0));
+  if (passed < login_delay_) login_not_before_ = now + std::chrono::duration_cast<SteadyTime::duration>(login_delay_ - passed);
+}
+
+std::optional<SteadyTime> AccountPlan::record(const Result& result, std::chrono::seconds interval, SteadyTime now, double random) {
+  const Outcome outcome = result.error ? classify(*result.error) : Outcome::success;
+  if (result.login_delay > std::chrono::seconds(0)) login_delay_ = result.login_delay;
+  // Counted by kind, not in a row: refusals between network failures add up to the third all the same, and the first [IN-USE] after a night without
+  // network (our own session of yesterday) waits one minute, not ten.
+  if (outcome == Outcome::success) forgive();
+  const unsigned times = ++times_[static_cast<std::size_t>(outcome)];
+  const NextAttempt next = next_attempt({.outcome = outcome,
+                                         .times = times,
+                                         .interval = interval,
+                                         .login_delay = login_delay_,
+                                         .secret_worked = result.secret_worked,
+                                         .random = random});
+  if (outcome != Outcome::lock_held) {
+    times_[static_cast<std::size_t>(Outcome::lock_held)] = 0;
+    login_not_before_ = now + login_delay_;
+  }
+  if (outcome != Outcome::success && outcome != Outcome::lock_held && outcome != Outcome::login_delay) ++failures_;
+  needs_operator_ = needs_operator_ || next.needs_operator;
+  if (!next.delay) return std::nullopt;
+  return allowed(now + *next.delay);
+}
+
+void AccountPlan::forgive() {
+  times_ = {};
+  failures_ = 0;
+  needs_operator_ = false;
+}
+
+SteadyTime AccountPlan::allowed(SteadyTime wanted) const { return std::max(wanted, login_not_before_); }
+
+}  // namespace popsync::schedule

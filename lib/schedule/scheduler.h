@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+// Runs every account at its time: one scheduler thread (who calls run()) owns the order, workers each run one account's session to its end. It does
+// not know what a session is: it takes a function. An idle scheduler wakes for the next due account and the heartbeat, for nothing else.
+//
+// At the start, after a reload and when the machine wakes from sleep the accounts that are due do not all start at once (kSpread...). There are never
+// two sessions on one account. A crash loses nothing: all of this is planned anew from the accounts at the next start.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "schedule/account_plan.h"
+#include "schedule/alarm.h"
+#include "schedule/due_queue.h"
+#include "schedule/worker_pool.h"
+
+namespace popsync::schedule {
+
+// Accounts that are due together: so many start at once, the others one after the other at this distance, or closer if their interval is short. Ten
+// starts a second disturb no resolver and no server; ten thousand accounts fill their five minutes evenly and then stay so.
+constexpr std::size_t kSpreadAtOnce = 8;
+constexpr std::chrono::milliseconds kSpreadDistance{100};
+// Wall time that passed and steady time did not: the machine slept (or its date was put right, which then costs one early session an account).
+constexpr std::chrono::seconds kSleepMin{30};
+
+// What is planned for an account, for status.
+struct Planned {
+  std::string account;
+  std::optional<WallTime> next_sync = {};  // empty: not before a reload or a sync that names the account
+  unsigned consecutive_failures = 0;
+  bool needs_operator = false;
+};
+
+// Fed to the service manager's watchdog from the scheduler's own loop: it stops when the loop does.
+struct Heartbeat {
+  std::chrono::nanoseconds every{};  // 0: none
+  std::function<void()> beat = {};
+};
+
+// A random number in [0, 1) from the kernel.
+double random_fraction();
+
+struct SchedulerOptions {
+  Limits limits = {};
+  std::chrono::seconds stop_grace{20};  // well inside systemd's 90 s
+  std::function<double()> random = random_fraction;
+};
+
+class Scheduler {
+ public:
+  // One session, on a worker thread. Ends soon after `stop` fires, with interrupted or what it had reached. An Error thrown counts as its code; any
+  // other exception is logged and counts as bug.
+  using Session = std::function<Result(const std::string& account, std::stop_token stop)>;
+  // Plans that changed, in one call for each turn of the loop, so that they can be stored in one transaction. On the scheduler thread, with no lock
+  // held; it may call back. Must not throw: that would end run().
+  using OnPlanned = std::function<void(const std::vector<Planned>&)>;
+
+  // `clock` must outlive the scheduler. Throws Error io_error when the kernel has no descriptors left.
+  Scheduler(const Clock& clock, SchedulerOptions options, Session session, OnPlanned on_planned);
+  Scheduler(const Scheduler&) = delete;
+  Scheduler& operator=(const Scheduler&) = delete;
+  // Stops the sessions under way and waits for them, without a bound.
+  ~Scheduler();
+
+  // Schedules until `stop` fires, then stops the sessions under way and waits stop_grace for them, the heart beating on. False: some did not end (a
+  // dead network file system holds them in the kernel; they are logged) and the caller must end the process with std::_Exit, for the destructor would
+  // wait. Throws Error io_error if not even one thread can be started. Once in a scheduler's life.
+  [[nodiscard]] bool run(const std::stop_token& stop, const Heartbeat& heartbeat = {});
+
+  // The rest may be called from any thread, before and during run().
+
+  // The accounts there are from now on: at the start and at a reload. New and changed ones are due now; so are unchanged ones that were failing,
+  // their failures forgiven; healthy ones keep their time. The session of one that is gone or changed is stopped.
+  void replace_accounts(const std::vector<Account>& accounts);
+  void set_limits(Limits limits);
+  // All accounts at once, in spite of interval and back-off, but not of LOGIN-DELAY, and not those that need an operator.
+  void sync_now();
+  // These at once, also those that need an operator; failures are forgiven. One that is running runs again after it. Unknown names are ignored.
+  void sync_now(const std::vector<std::string>& names);
+  // Another popsync had a session on the account: the next is planned as if it had been ours. No effect while one is running here.
+  void record_elsewhere(const std::string& account, const Result& result);
+  // The clocks moved in a way no timer shows: after the machine woke, if somebody knows; a test that moved its clock.
+  void look_again();
+
+ private:
+  struct Entry {
+    Account account;
+    AccountPlan plan;
+    std::stop_source stop{std::nostopstate};  // of the session under way
+    bool running = false;
+    bool again = false;    // due at once when the session has ended
+    bool removed = false;  // no longer configured; goes when the session has ended
+  };
+
+  // All but session_ended(), report_plans(), close() and drain() expect the mutex to be held.
+  enum class Takeover { keep, start, end };
+  Takeover take_over(const Account& account, SteadyTime now);
+  void spread(const std::vector<std::string>& names, SteadyTime now);
+  void plan(const std::string& name, Entry& entry, std::optional<SteadyTime> due);
+  void notice_sleep(SteadyTime now);
+  void start_due(SteadyTime now);
+  void session_ended(const std::string& name, const Result& result);
+  [[nodiscard]] std::vector<std::stop_source> running_sessions() const;
+  void report_plans();
+  void close();
+  bool drain(const std::function<void(std::optional<SteadyTime>)>& wait_until);
+
+  const Clock& clock_;
+  const SchedulerOptions options_;
+  const Session session_;
+  const OnPlanned on_planned_;
+  Alarm alarm_;
+
+  std::mutex mutex_;  // guards all below but the workers
+  DueQueue queue_;
+  std::map<std::string, Entry> entries_;
+  std::set<std::string> unreported_;  // plans changed since the last OnPlanned
+  bool closing_ = false;
+  WallTime wall_seen_;
+  SteadyTime steady_seen_;
+
+  WorkerPool workers_;  // last: its destructor waits for sessions, which use the rest
+};
+
+}  // namespace popsync::schedule

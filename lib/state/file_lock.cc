@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+#include "state/file_lock.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <sstream>
+
+#include "base/error.h"
+#include "base/escape.h"
+#include "base/format.h"
+
+namespace popsync::state {
+namespace {
+
+struct flock whole_file(short type) {
+  struct flock lock {};
+  lock.l_type = type;
+  lock.l_whence = SEEK_SET;
+  return lock;
+}
+
+[[noreturn]] void fail(const std::string& what, const std::string& path) {
+  throw Error(ErrorCode::state_unavailable, "cannot " + what + " " + escaped(path) + ": " + errno_text(errno),
+              "the state directory must be on a local file system and belong to the user that runs popsync");
+}
+
+void write_holder(int fd, const std::string& command) {
+  const std::string line = std::to_string(::getpid()) + " " + std::to_string(to_unix_seconds(system_clock().wall())) + " " + command + "\n";
+  // Only told to people; the lock is the lock.
+  if (::ftruncate(fd, 0) == 0) (void)!::pwrite(fd, line.data(), line.size(), 0);
+}
+
+}  // namespace
+
+std::optional<FileLock> FileLock::try_take(const std::string& path, const std::string& command) {
+  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!fd.valid()) fail("open", path);
+  struct flock lock = whole_file(F_WRLCK);
+  if (::fcntl(fd.get(), F_OFD_SETLK, &lock) != 0) {
+    if (errno == EAGAIN || errno == EACCES) return std::nullopt;
+    fail("lock", path);
+  }
+  if (!command.empty()) write_holder(fd.get(), command);
+  return FileLock(std::move(fd));
+}
+
+std::optional<LockHolder> lock_holder(const std::string& path) {
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!fd.valid()) return std::nullopt;
+  struct flock lock = whole_file(F_RDLCK);
+  if (::fcntl(fd.get(), F_OFD_GETLK, &lock) != 0 || lock.l_type == F_UNLCK) return std::nullopt;
+  std::array<char, 256> text{};
+  const ssize_t got = ::pread(fd.get(), text.data(), text.size() - 1, 0);
+  std::istringstream words(std::string(text.data(), got < 0 ? 0 : static_cast<std::size_t>(got)));
+  LockHolder holder;
+  std::int64_t since = 0;
+  words >> holder.pid >> since >> std::ws;
+  std::getline(words, holder.command);
+  holder.since = from_unix_seconds(since);
+  return holder;
+}
+
+std::string describe(const LockHolder& holder) {
+  return "held by " + escaped(holder.command) + ", pid " + std::to_string(holder.pid) + ", since " + rfc3339_utc(holder.since);
+}
+
+}  // namespace popsync::state

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+// An exclusive lock on a file, held by an open file description (F_OFD_SETLK): it goes with the process, however that ends, and excludes threads of
+// one process that open the file anew. The file's text says who holds it; the file itself stays.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "base/unique_fd.h"
+
+namespace popsync::state {
+
+struct LockHolder {
+  int pid = 0;
+  std::string command;  // "popsync run"
+  WallTime since{};
+};
+
+class FileLock {
+ public:
+  // Takes the lock at once, or empty if another holds it. With `command` the holder's line is written. Throws Error state_unavailable if the file
+  // cannot be opened or locked (NFS without locks).
+  static std::optional<FileLock> try_take(const std::string& path, const std::string& command);
+
+ private:
+  explicit FileLock(UniqueFd fd) : fd_(std::move(fd)) {}
+  UniqueFd fd_;
+};
+
+// Who holds the lock now; empty if nobody does. Takes nothing that another could stumble over.
+std::optional<LockHolder> lock_holder(const std::string& path);
+
+// "held by popsync run, pid 42, since 2026-01-31T08:30:00Z"
+std::string describe(const LockHolder& holder);
+
+}  // namespace popsync::state

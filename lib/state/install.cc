@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+#include "state/install.h"
+
+#include <unistd.h>
+
+#include "base/digest.h"
+#include "base/error.h"
+#include "base/escape.h"
+#include "base/fs.h"
+#include "base/random.h"
+
+namespace popsync::state {
+namespace {
+
+constexpr const char* kKeyFile = "install.key";
+
+[[noreturn]] void unavailable(const Error& error) {
+  throw Error(error.code() == ErrorCode::disk_full ? error.code() : ErrorCode::state_unavailable, "state directory: " + error.message(),
+              error.hint());
+}
+
+UniqueFd make_path(Fs& fs, const std::string& path) {
+  if (auto found = fs.open_root(path)) return std::move(*found);
+  const auto slash = path.find_last_of('/');
+  const UniqueFd parent = make_path(fs, slash == 0 ? "/" : path.substr(0, slash));
+  fs.make_directory(parent.get(), path.substr(slash + 1));
+  fs.sync_directory(parent.get());
+  auto made = fs.open_root(path);
+  if (!made) throw Error(ErrorCode::state_unavailable, "cannot open " + escaped(path) + ", which was just made");
+  return std::move(*made);
+}
+
+void check_owner(Fs& fs, int dir, const std::string& path) {
+  constexpr std::uint32_t kOthersMayWrite = 0022;
+  const auto found = fs.stat(dir, ".");
+  if (found && found->owner != ::geteuid()) {
+    throw Error(ErrorCode::state_unavailable,
+                "the state directory " + escaped(path) + " belongs to user " + std::to_string(found->owner) + ", not to us (" +
+                    std::to_string(::geteuid()) + ")",
+                "run popsync as that user, or name another directory with --state-dir");
+  }
+  if (found && (found->mode & kOthersMayWrite) != 0) {
+    throw Error(ErrorCode::state_unavailable, "others may write to the state directory " + escaped(path), "chmod 700 it");
+  }
+}
+
+std::optional<std::string> read_key(Fs& fs, int dir) {
+  auto key = read_small_file(fs, dir, kKeyFile, kSha256Octets);
+  if (key && key->size() != kSha256Octets) {
+    throw Error(ErrorCode::state_corrupt, "install.key in the state directory is damaged", "put the state directory back from a backup");
+  }
+  return key;
+}
+
+}  // namespace
+
+std::string prepare_install(const std::string& state_dir) {
+  Fs& fs = real_fs();
+  try {
+    const UniqueFd dir = make_path(fs, state_dir);
+    check_owner(fs, dir.get(), state_dir);
+    if (fs.make_directory(dir.get(), "locks")) fs.sync_directory(dir.get());
+    if (auto key = read_key(fs, dir.get())) return *key;
+    // A mailstore knows the key of a lost state; a database without its key would look like another installation.
+    if (fs.stat(dir.get(), "state.db")) {
+      throw Error(ErrorCode::state_corrupt, "the state directory holds a database but no install.key", "put install.key back from a backup");
+    }
+    const std::string key = random_octets(kSha256Octets);
+    replace_file(fs, dir.get(), kKeyFile, key);
+    return *read_key(fs, dir.get());
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::mailstore_unavailable || error.code() == ErrorCode::disk_full) unavailable(error);
+    throw;
+  }
+}
+
+std::optional<std::string> read_install_key(const std::string& state_dir) {
+  const auto dir = real_fs().open_root(state_dir);
+  return dir ? read_key(real_fs(), dir->get()) : std::nullopt;
+}
+
+}  // namespace popsync::state

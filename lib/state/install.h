@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+// The state directory and the identity of this installation: STATE/install.key, 32 random octets that every mailstore filled from here remembers.
+#pragma once
+
+#include <optional>
+#include <string>
+
+namespace popsync::state {
+
+// Makes STATE (0700, with parents, durable), STATE/locks and the key if they are missing. Throws Error state_unavailable; refuses a directory
+// that others may write to or that belongs to another user.
+std::string prepare_install(const std::string& state_dir);
+
+// Without making anything: the key, or empty if this state has never been used.
+std::optional<std::string> read_install_key(const std::string& state_dir);
+
+}  // namespace popsync::state

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+// What the database holds, as plain values. See docs/durability.md for the meaning of the row states.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "pop3/types.h"
+
+namespace popsync::state {
+
+using RowId = std::int64_t;
+
+enum class RowState {
+  staged = 0,     // the intent: a whole, synced file is in staging, and may be in new/ already
+  published = 1,  // renamed into new/, synced, recorded
+  seen = 2,       // known without being stored by us (seed)
+  held = 3,       // set aside, with a reason
+  skipped = 4,    // given up for good by the operator
+};
+
+// What identifies a stored message; empty strings where we never stored one.
+struct StoredPrints {
+  std::uint64_t wire_octets = 0;
+  std::uint64_t stored_size = 0;
+  std::string sha256;
+  std::string fingerprint;
+  std::string header_hash;
+  bool has_message_id = false;
+};
+
+// One message of one account, as the plan needs it: a listing of 100,000 must not cost the prints of 100,000.
+struct MessageRow {
+  RowId id = 0;
+  RowState state = RowState::published;
+  pop3::UniqueId uid;
+  std::optional<std::uint64_t> list_size;
+  bool removable = false;  // may be deleted on the server
+  bool suspect = false;    // shorter than announced
+  WallTime stored_at{};
+  std::optional<WallTime> absent_since;               // missing from complete listings since then
+  std::optional<std::uint64_t> absent_since_listing;  // the account's count of complete listings at that time
+  std::uint32_t deletions = 0;                        // confirmed by +OK to QUIT, each time it came back
+  std::uint32_t tries = 0;                            // of a held message
+};
+
+// A row with what recovery needs.
+struct StagedRow {
+  RowId id = 0;
+  RowId mailstore = 0;
+  std::string name;
+  std::uint64_t stored_size = 0;
+  std::string sha256;
+  bool suspect = false;
+};
+
+struct HeldRow {
+  pop3::UniqueId uid;
+  std::string reason;
+  std::uint32_t tries = 0;
+  std::optional<std::uint64_t> list_size;
+};
+
+// A published row, for verify.
+struct PublishedRow {
+  RowId id = 0;
+  RowId mailstore = 0;
+  pop3::UniqueId uid;
+  std::string name;
+  bool unverified = false;
+};
+
+struct MailstoreRow {
+  RowId id = 0;
+  std::string path;
+  std::string store_id;
+  std::uint64_t generation = 0;
+};
+
+struct LastError {
+  WallTime at{};
+  std::string code;
+  std::string message;
+  std::string hint;
+};
+
+// What is told about an account beside its messages; losing a minute of it does no harm.
+struct AccountRow {
+  std::string id;  // 16 hex digits
+  std::string name;
+  std::string host;
+  std::string user;
+  std::optional<WallTime> last_attempt;
+  std::optional<WallTime> last_success;
+  std::uint32_t consecutive_failures = 0;
+  std::optional<LastError> last_error;
+  std::optional<WallTime> next_sync;
+  bool needs_operator = false;
+  bool secret_worked = false;
+  std::uint64_t delivered_total = 0;
+  std::uint64_t octets_total = 0;
+  std::uint64_t complete_listings = 0;  // counts up while messages are missing
+  std::uint64_t last_listing_count = 0;
+  std::uint32_t equal_settlements = 0;  // sizes changed while the message did not
+  std::string marker;                   // net::Marker learnt from this server
+  std::string policy;                   // leave_on_server at the last session
+};
+
+// After this many settlements with equal content the server's sizes say nothing (durability: size_unstable).
+constexpr std::uint32_t kEqualSettlementsMax = 3;
+
+}  // namespace popsync::state

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+#include "state/schema.h"
+
+#include <SQLiteCpp/SQLiteCpp.h>
+#include <sqlite3.h>
+
+#include <string>
+
+#include "base/error.h"
+
+namespace popsync::state {
+namespace {
+
+constexpr int kSynchronousFull = 2;
+constexpr int kBusyTimeoutMs = 30'000;
+
+constexpr const char* kTables = R"sql(
+CREATE TABLE account(
+  id TEXT PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE,
+  host TEXT NOT NULL,
+  user TEXT NOT NULL,
+  last_attempt INTEGER,
+  last_success INTEGER,
+  consecutive_failures INTEGER NOT NULL DEFAULT 0,
+  error_at INTEGER,
+  error_code TEXT,
+  error_message TEXT,
+  error_hint TEXT,
+  next_sync INTEGER,
+  needs_operator INTEGER NOT NULL DEFAULT 0,
+  secret_worked INTEGER NOT NULL DEFAULT 0,
+  delivered_total INTEGER NOT NULL DEFAULT 0,
+  octets_total INTEGER NOT NULL DEFAULT 0,
+  complete_listings INTEGER NOT NULL DEFAULT 0,
+  last_listing_count INTEGER NOT NULL DEFAULT 0,
+  equal_settlements INTEGER NOT NULL DEFAULT 0,
+  marker TEXT NOT NULL DEFAULT '',
+  policy TEXT NOT NULL DEFAULT '');
+CREATE TABLE mailstore(
+  id INTEGER PRIMARY KEY,
+  account TEXT NOT NULL REFERENCES account(id) ON DELETE CASCADE,
+  path TEXT NOT NULL,
+  store_id TEXT NOT NULL,
+  generation INTEGER NOT NULL DEFAULT 0,
+  UNIQUE(account, path));
+CREATE TABLE message(
+  id INTEGER PRIMARY KEY,
+  account TEXT NOT NULL REFERENCES account(id) ON DELETE CASCADE,
+  mailstore INTEGER REFERENCES mailstore(id),
+  state INTEGER NOT NULL,
+  uid BLOB NOT NULL,
+  list_size INTEGER,
+  wire_octets INTEGER,
+  stored_size INTEGER,
+  sha256 BLOB,
+  fingerprint BLOB,
+  header_hash BLOB,
+  has_message_id INTEGER NOT NULL DEFAULT 0,
+  name TEXT,
+  removable INTEGER NOT NULL DEFAULT 0,
+  suspect INTEGER NOT NULL DEFAULT 0,
+  unverified INTEGER NOT NULL DEFAULT 0,
+  stored_at INTEGER NOT NULL,
+  absent_since INTEGER,
+  absent_since_listing INTEGER,
+  deletions INTEGER NOT NULL DEFAULT 0,
+  reason TEXT NOT NULL DEFAULT '',
+  tries INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX message_by_uid ON message(account, uid);
+CREATE INDEX message_by_state ON message(account, state) WHERE state IN (0, 3);
+CREATE INDEX message_by_mailstore ON message(mailstore);
+)sql";
+
+std::int32_t integer_pragma(SQLite::Database& database, const std::string& name) { return database.execAndGet("PRAGMA " + name).getInt(); }
+
+}  // namespace
+
+void prepare_connection(SQLite::Database& database) {
+  sqlite3* handle = database.getHandle();
+  database.setBusyTimeout(kBusyTimeoutMs);
+  sqlite3_db_config(handle, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+  sqlite3_db_config(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+  // A checkpoint at close would not be under our lock: SQLite up to 3.51.2 can lose commits that race a checkpoint.
+  sqlite3_db_config(handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  database.exec("PRAGMA cell_size_check=ON; PRAGMA foreign_keys=ON; PRAGMA wal_autocheckpoint=0");
+  const std::string mode = database.execAndGet("PRAGMA journal_mode=WAL").getString();
+  database.exec("PRAGMA synchronous=FULL");
+  if (mode != "wal" || integer_pragma(database, "synchronous") != kSynchronousFull) {
+    throw Error(ErrorCode::state_unavailable, "the database does not accept WAL with synchronous=FULL (it said " + mode + ")",
+                "put the state directory on a local file system");
+  }
+}
+
+void prepare_schema(SQLite::Database& database) {
+  const std::int32_t version = integer_pragma(database, "user_version");
+  const std::int32_t application = integer_pragma(database, "application_id");
+  const bool empty = database.execAndGet("SELECT count(*) FROM sqlite_schema").getInt() == 0;
+  if (!empty && application != kApplicationId) {
+    throw Error(ErrorCode::state_corrupt, "state.db is no database of popsync", "name another directory with --state-dir");
+  }
+  if (version > kSchemaVersion) {
+    throw Error(
+        ErrorCode::newer_schema,
+        "state.db was written by a newer popsync (schema " + std::to_string(version) + ", this one knows " + std::to_string(kSchemaVersion) + ")",
+        "use the newer popsync");
+  }
+  if (!empty) return;
+  database.exec("BEGIN IMMEDIATE");
+  database.exec(kTables);
+  database.exec("PRAGMA application_id=" + std::to_string(kApplicationId));
+  database.exec("PRAGMA user_version=" + std::to_string(kSchemaVersion));
+  database.exec("COMMIT");
+}
+
+}  // namespace popsync::state

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+// The tables, and the pragmas that make a COMMIT mean what docs/durability.md says. Only lib/state sees this header.
+#pragma once
+
+#include <cstdint>
+
+namespace SQLite {
+class Database;
+}
+
+namespace popsync::state {
+
+constexpr std::int32_t kApplicationId = 0x506f5053;  // "PoPS"
+constexpr std::int32_t kSchemaVersion = 1;
+
+// Pragmas of every connection: WAL, synchronous=FULL (read back), no automatic checkpoints, defensive. Throws Error state_corrupt or io_error.
+void prepare_connection(SQLite::Database& database);
+// Makes the tables in a new database; refuses a newer schema (newer_schema) and a file of something else (state_corrupt).
+void prepare_schema(SQLite::Database& database);
+
+}  // namespace popsync::state

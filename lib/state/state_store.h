@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+// The database STATE/state.db: what has been seen, staged and published. The only place that knows SQL.
+//
+// A COMMIT either is durable or did not happen, or its outcome is unknown; then the process ends at once (74) without touching a file, because only
+// recovery can tell (docs/durability.md). Full disk and a held lock are known failures: Error disk_full, lock_held. Everything else that goes wrong
+// before COMMIT is Error io_error or state_corrupt with nothing changed. A damaged or newer database stops; it never starts empty.
+//
+// One connection, shared by the threads of the process: every call takes the store's mutex, a Transaction holds it until its end. Commits and
+// checkpoints of all processes are in turn under an OFD lock on STATE/lock.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "state/rows.h"
+
+namespace popsync::state {
+
+class Transaction;
+
+class StateStore {
+ public:
+  // Makes directory, key and database if they are missing, and brings the write-ahead log into the database once. Errors: state_unavailable,
+  // state_corrupt, newer_schema, lock_held (another process keeps the log busy for 30 s).
+  static std::unique_ptr<StateStore> open(const std::string& directory);
+  // Null if this state has never been used; makes nothing.
+  static std::unique_ptr<StateStore> open_existing(const std::string& directory);
+  ~StateStore();
+  StateStore(const StateStore&) = delete;
+  StateStore& operator=(const StateStore&) = delete;
+
+  [[nodiscard]] const std::string& directory() const;
+  [[nodiscard]] const std::string& install_key() const;
+
+  std::vector<AccountRow> accounts();
+  std::optional<AccountRow> account(std::string_view id);
+  std::vector<MailstoreRow> mailstores(std::string_view account_id);
+  std::vector<MessageRow> messages(std::string_view account_id);
+  std::vector<StagedRow> staged(std::string_view account_id);
+  std::vector<HeldRow> held(std::string_view account_id);
+  std::vector<PublishedRow> published(std::string_view account_id);
+  std::optional<StoredPrints> prints(RowId id);
+  // A message without unique-id, by its content (servers without UIDL).
+  std::optional<RowId> find_by_sha256(std::string_view account_id, std::string_view sha256);
+  // Messages known in any way, held ones left out.
+  std::uint64_t seen_count(std::string_view account_id);
+  // Names in a mailstore that PUBLISHED rows of the account carry.
+  std::vector<std::string> published_names(RowId mailstore);
+
+  // Everything between begin() and commit() happens or does not. Waits for other threads and processes (30 s at most, then lock_held).
+  Transaction begin();
+  // Reads the whole database for damage. Error state_corrupt.
+  void quick_check();
+
+ private:
+  friend class Transaction;
+  struct Impl;
+  explicit StateStore(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace popsync::state

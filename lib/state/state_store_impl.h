@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+// What StateStore and Transaction share: the connection, its statements and the locks. Private to lib/state.
+#pragma once
+
+#include <SQLiteCpp/SQLiteCpp.h>
+
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+#include "state/file_lock.h"
+#include "state/state_store.h"
+
+namespace popsync::state {
+
+struct StateStore::Impl {
+  Impl(std::string directory_path, std::string key, const std::string& file);
+
+  // A prepared statement, reset and without bindings. Valid until the next call with the same text.
+  SQLite::Statement& statement(const char* sql);
+  // The lock on STATE/lock that commits and checkpoints take.
+  [[nodiscard]] FileLock lock_commits() const;
+  // Moves the log into the database. True if all of it was moved.
+  bool checkpoint();
+  // Once at open: what a crash left in the log may not be durable yet; a full checkpoint syncs it.
+  void settle_log();
+
+  std::string directory;
+  std::string install_key;
+  std::mutex mutex;  // guards all below
+  SQLite::Database database;
+  std::unordered_map<const char*, SQLite::Statement> statements;
+  int log_pages = 0;
+};
+
+// Turns SQLite's exception in flight into an Error.
+[[noreturn]] void rethrow_as_error();
+
+// Runs `work`, turning SQLite's exceptions into Errors.
+template <typename Work>
+auto guarded(Work&& work) {
+  try {
+    return std::forward<Work>(work)();
+  } catch (const SQLite::Exception&) {
+    rethrow_as_error();
+  }
+}
+
+}  // namespace popsync::state

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: MIT
+#include "state/transaction.h"
+
+#include <sqlite3.h>
+#include <unistd.h>
+
+#include <mutex>
+#include <utility>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "state/state_store_impl.h"
+
+namespace popsync::state {
+namespace {
+
+constexpr int kLogPagesMax = 4096;  // 16 MiB: then the log is moved into the database
+
+void bind_octets(SQLite::Statement& row, int index, std::string_view octets) {
+  // An empty blob, not NULL: sqlite takes a null pointer for NULL.
+  row.bind(index, octets.empty() ? static_cast<const void*>("") : octets.data(), static_cast<int>(octets.size()));
+}
+
+void bind_number(SQLite::Statement& row, int index, std::optional<std::uint64_t> value) {
+  if (value) {
+    row.bind(index, static_cast<std::int64_t>(*value));
+  } else {
+    row.bind(index);
+  }
+}
+
+void bind_time(SQLite::Statement& row, int index, std::optional<WallTime> value) {
+  if (value) {
+    row.bind(index, to_unix_seconds(*value));
+  } else {
+    row.bind(index);
+  }
+}
+
+std::int64_t signed_of(std::uint64_t value) { return static_cast<std::int64_t>(value); }
+
+// After this COMMIT nobody knows whether the rows are there: touching any file now could double or lose a message. The next start looks at the disk.
+[[noreturn]] void end_with_unknown_outcome(int code) {
+  log_error(
+      "",
+      std::string("state.db: COMMIT failed and its outcome is unknown (") + sqlite3_errstr(code) +
+          "); stopping at once, nothing more was touched; look at the disk of the state directory, then start popsync again: it recovers by itself");
+  ::_exit(exit_status(ErrorCode::io_error));
+}
+
+}  // namespace
+
+struct Transaction::Hold {
+  explicit Hold(StateStore::Impl& store) : impl(store), mutex(store.mutex), commits(store.lock_commits()) {}
+
+  template <typename Work>
+  void run(const char* sql, Work&& bind) {
+    guarded([&] {
+      SQLite::Statement& row = impl.statement(sql);
+      bind(row);
+      row.exec();
+    });
+  }
+
+  StateStore::Impl& impl;
+  std::unique_lock<std::mutex> mutex;
+  FileLock commits;
+  bool open = true;
+};
+
+Transaction::Transaction(StateStore::Impl& impl) : hold_(std::make_unique<Hold>(impl)) {
+  guarded([&] { impl.database.exec("BEGIN IMMEDIATE"); });
+}
+
+Transaction::Transaction(Transaction&&) noexcept = default;
+
+Transaction::~Transaction() {
+  if (!hold_ || !hold_->open) return;
+  // Statements are reset before ROLLBACK, which an unfinished one would make fail. Nothing to do about a failure: the transaction is gone either way.
+  for (auto& [sql, statement] : hold_->impl.statements) statement.tryReset();
+  hold_->impl.database.tryExec("ROLLBACK");
+}
+
+void Transaction::insert_account(const AccountRow& account) {
+  hold_->run("INSERT INTO account(id, name, host, user) VALUES(?, ?, ?, ?)", [&](SQLite::Statement& row) {
+    row.bind(1, account.id);
+    row.bind(2, account.name);
+    row.bind(3, account.host);
+    row.bind(4, account.user);
+  });
+}
+
+void Transaction::update_account(const AccountRow& account) {
+  hold_->run(
+      "UPDATE account SET name = ?, host = ?, user = ?, last_attempt = ?, last_success = ?, consecutive_failures = ?, error_at = ?, error_code = ?, "
+      "error_message = ?, error_hint = ?, needs_operator = ?, secret_worked = ?, "
+      "complete_listings = ?, last_listing_count = ?, equal_settlements = ?, marker = ?, policy = ? WHERE id = ?",
+      [&](SQLite::Statement& row) {
+        const auto& error = account.last_error;
+        int index = 0;
+        row.bind(++index, account.name);
+        row.bind(++index, account.host);
+        row.bind(++index, account.user);
+        bind_time(row, ++index, account.last_attempt);
+        bind_time(row, ++index, account.last_success);
+        row.bind(++index, static_cast<std::int64_t>(account.consecutive_failures));
+        bind_time(row, ++index, error ? std::optional(error->at) : std::nullopt);
+        row.bind(++index, error ? error->code : "");
+        row.bind(++index, error ? error->message : "");
+        row.bind(++index, error ? error->hint : "");
+        row.bind(++index, account.needs_operator ? 1 : 0);
+        row.bind(++index, account.secret_worked ? 1 : 0);
+        row.bind(++index, signed_of(account.complete_listings));
+        row.bind(++index, signed_of(account.last_listing_count));
+        row.bind(++index, static_cast<std::int64_t>(account.equal_settlements));
+        row.bind(++index, account.marker);
+        row.bind(++index, account.policy);
+        row.bind(++index, account.id);
+      });
+}
+
+void Transaction::add_delivered(std::string_view account, std::uint64_t messages, std::uint64_t octets) {
+  hold_->run("UPDATE account SET delivered_total = delivered_total + ?, octets_total = octets_total + ? WHERE id = ?", [&](SQLite::Statement& row) {
+    row.bind(1, signed_of(messages));
+    row.bind(2, signed_of(octets));
+    row.bind(3, std::string(account));
+  });
+}
+
+void Transaction::set_plan(std::string_view account_name, std::optional<WallTime> next_sync, bool needs_operator) {
+  hold_->run("UPDATE account SET next_sync = ?, needs_operator = ? WHERE name = ?", [&](SQLite::Statement& row) {
+    bind_time(row, 1, next_sync);
+    row.bind(2, needs_operator ? 1 : 0);
+    row.bind(3, std::string(account_name));
+  });
+}
+
+void Transaction::forget_account(std::string_view id) {
+  for (const char* sql : {"DELETE FROM message WHERE account = ?", "DELETE FROM mailstore WHERE account = ?", "DELETE FROM account WHERE id = ?"}) {
+    hold_->run(sql, [&](SQLite::Statement& row) { row.bind(1, std::string(id)); });
+  }
+}
+
+RowId Transaction::insert_mailstore(std::string_view account, const std::string& path, const std::string& store_id) {
+  hold_->run("INSERT INTO mailstore(account, path, store_id) VALUES(?, ?, ?)", [&](SQLite::Statement& row) {
+    row.bind(1, std::string(account));
+    row.bind(2, path);
+    row.bind(3, store_id);
+  });
+  return hold_->impl.database.getLastInsertRowid();
+}
+
+void Transaction::set_mailstore_id(RowId mailstore, const std::string& store_id) {
+  hold_->run("UPDATE mailstore SET store_id = ? WHERE id = ?", [&](SQLite::Statement& row) {
+    row.bind(1, store_id);
+    row.bind(2, mailstore);
+  });
+}
+
+void Transaction::set_generation(RowId mailstore, std::uint64_t generation) {
+  hold_->run("UPDATE mailstore SET generation = ? WHERE id = ?", [&](SQLite::Statement& row) {
+    row.bind(1, signed_of(generation));
+    row.bind(2, mailstore);
+  });
+}
+
+RowId Transaction::insert_staged(const NewStaged& message) {
+  hold_->run(
+      "INSERT INTO message(account, mailstore, state, uid, list_size, wire_octets, stored_size, sha256, fingerprint, header_hash, has_message_id, "
+      "name, suspect, stored_at) VALUES(?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      [&](SQLite::Statement& row) {
+        int index = 0;
+        row.bind(++index, message.account);
+        row.bind(++index, message.mailstore);
+        bind_octets(row, ++index, message.uid.octets);
+        bind_number(row, ++index, message.list_size);
+        row.bind(++index, signed_of(message.prints.wire_octets));
+        row.bind(++index, signed_of(message.prints.stored_size));
+        bind_octets(row, ++index, message.prints.sha256);
+        bind_octets(row, ++index, message.prints.fingerprint);
+        bind_octets(row, ++index, message.prints.header_hash);
+        row.bind(++index, message.prints.has_message_id ? 1 : 0);
+        row.bind(++index, message.name);
+        row.bind(++index, message.suspect ? 1 : 0);
+        row.bind(++index, to_unix_seconds(message.at));
+      });
+  return hold_->impl.database.getLastInsertRowid();
+}
+
+void Transaction::record_published(RowId id, bool removable, WallTime at) {
+  hold_->run("UPDATE message SET state = 1, removable = ?, stored_at = ? WHERE id = ?", [&](SQLite::Statement& row) {
+    row.bind(1, removable ? 1 : 0);
+    row.bind(2, to_unix_seconds(at));
+    row.bind(3, id);
+  });
+}
+
+void Transaction::record_unverified(RowId id, WallTime at) {
+  hold_->run("UPDATE message SET state = 1, removable = 0, unverified = 1, stored_at = ? WHERE id = ?", [&](SQLite::Statement& row) {
+    row.bind(1, to_unix_seconds(at));
+    row.bind(2, id);
+  });
+}
+
+void Transaction::insert_known(const NewKnown& message) {
+  hold_->run("INSERT INTO message(account, state, uid, list_size, stored_at, reason, tries) VALUES(?, ?, ?, ?, ?, ?, ?)",
+             [&](SQLite::Statement& row) {
+               row.bind(1, message.account);
+               row.bind(2, static_cast<int>(message.state));
+               bind_octets(row, 3, message.uid.octets);
+               bind_number(row, 4, message.list_size);
+               row.bind(5, to_unix_seconds(message.at));
+               row.bind(6, message.reason);
+               row.bind(7, static_cast<std::int64_t>(message.tries));
+             });
+}
+
+void Transaction::update_held(RowId id, const std::string& reason, std::uint32_t tries) {
+  hold_->run("UPDATE message SET reason = ?, tries = ? WHERE id = ?", [&](SQLite::Statement& row) {
+    row.bind(1, reason);
+    row.bind(2, static_cast<std::int64_t>(tries));
+    row.bind(3, id);
+  });
+}
+
+void Transaction::erase_message(RowId id) {
+  hold_->run("DELETE FROM message WHERE id = ?", [&](SQLite::Statement& row) { row.bind(1, id); });
+}
+
+void Transaction::set_list_size(RowId id, std::uint64_t list_size) {
+  hold_->run("UPDATE message SET list_size = ? WHERE id = ?", [&](SQLite::Statement& row) {
+    row.bind(1, signed_of(list_size));
+    row.bind(2, id);
+  });
+}
+
+void Transaction::set_removable(RowId id, bool removable) {
+  hold_->run("UPDATE message SET removable = ? WHERE id = ?", [&](SQLite::Statement& row) {
+    row.bind(1, removable ? 1 : 0);
+    row.bind(2, id);
+  });
+}
+
+void Transaction::set_absent(RowId id, std::optional<WallTime> since, std::uint64_t listing) {
+  hold_->run("UPDATE message SET absent_since = ?, absent_since_listing = ? WHERE id = ?", [&](SQLite::Statement& row) {
+    bind_time(row, 1, since);
+    bind_number(row, 2, since ? std::optional(listing) : std::nullopt);
+    row.bind(3, id);
+  });
+}
+
+void Transaction::count_deletion(RowId id) {
+  hold_->run("UPDATE message SET deletions = deletions + 1 WHERE id = ?", [&](SQLite::Statement& row) { row.bind(1, id); });
+}
+
+void Transaction::commit() {
+  for (auto& [sql, statement] : hold_->impl.statements) statement.tryReset();
+  const int code = hold_->impl.database.tryExec("COMMIT");
+  const int known = code & 0xFF;
+  if (known == SQLITE_FULL) throw Error(ErrorCode::disk_full, "state.db: the disk is full", "free some space on the disk of the state directory");
+  if (known == SQLITE_BUSY) throw Error(ErrorCode::lock_held, "state.db is locked by another program");
+  if (code != SQLITE_OK) end_with_unknown_outcome(code);
+  hold_->open = false;
+  if (hold_->impl.log_pages >= kLogPagesMax) hold_->impl.checkpoint();
+  hold_.reset();
+}
+
+}  // namespace popsync::state

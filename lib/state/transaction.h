@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+// One all-or-nothing change of the state. Rolled back when it is destroyed before commit(). Holds the store's mutex: short, and nothing slow inside.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "state/rows.h"
+#include "state/state_store.h"
+
+namespace popsync::state {
+
+struct NewStaged {
+  std::string account;
+  RowId mailstore = 0;
+  pop3::UniqueId uid;
+  std::optional<std::uint64_t> list_size;
+  StoredPrints prints;
+  std::string name;
+  bool suspect = false;
+  WallTime at{};
+};
+
+struct NewKnown {
+  std::string account;
+  RowState state = RowState::seen;  // seen, held or skipped
+  pop3::UniqueId uid;
+  std::optional<std::uint64_t> list_size;
+  std::string reason;
+  std::uint32_t tries = 0;
+  WallTime at{};
+};
+
+class Transaction {
+ public:
+  Transaction(Transaction&&) noexcept;
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+  Transaction& operator=(Transaction&&) = delete;
+  ~Transaction();
+
+  void insert_account(const AccountRow& account);
+  void update_account(const AccountRow& account);  // everything but the id, the totals and next_sync
+  void set_plan(std::string_view account_name, std::optional<WallTime> next_sync, bool needs_operator);
+  void add_delivered(std::string_view account, std::uint64_t messages, std::uint64_t octets);
+  void forget_account(std::string_view id);
+
+  RowId insert_mailstore(std::string_view account, const std::string& path, const std::string& store_id);
+  void set_mailstore_id(RowId mailstore, const std::string& store_id);
+  void set_generation(RowId mailstore, std::uint64_t generation);
+
+  RowId insert_staged(const NewStaged& message);
+  // STAGED becomes PUBLISHED. `removable`: we stored it whole, so it may be deleted on the server.
+  void record_published(RowId id, bool removable, WallTime at);
+  // PUBLISHED, but nobody saw the file: moved or deleted by the user. Never removable.
+  void record_unverified(RowId id, WallTime at);
+  void insert_known(const NewKnown& message);
+  void update_held(RowId id, const std::string& reason, std::uint32_t tries);
+  void erase_message(RowId id);
+
+  void set_list_size(RowId id, std::uint64_t list_size);
+  void set_removable(RowId id, bool removable);
+  void set_absent(RowId id, std::optional<WallTime> since, std::uint64_t listing);
+  void count_deletion(RowId id);
+
+  void commit();
+
+ private:
+  friend class StateStore;
+  explicit Transaction(StateStore::Impl& impl);
+  struct Hold;
+  std::unique_ptr<Hold> hold_;
+};
+
+}  // namespace popsync::state

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+#include "sync/account_identity.h"
+
+#include <strings.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/escape.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "state/transaction.h"
+
+namespace popsync::sync {
+namespace {
+
+bool same_host(const std::string& left, const std::string& right) { return ::strcasecmp(left.c_str(), right.c_str()) == 0; }
+
+}  // namespace
+
+AccountDecision decide_account(const ConfiguredAccount& account, std::span<const std::string> configured, std::span<const state::AccountRow> stored) {
+  AccountDecision decision;
+  const auto wanted = [&](state::AccountRow row) {
+    row.name = account.name;
+    row.host = account.host;
+    row.user = account.user;
+    return row;
+  };
+  const auto named = std::ranges::find(stored, account.name, &state::AccountRow::name);
+  if (named != stored.end()) {
+    decision.match = named->user == account.user ? AccountMatch::known : AccountMatch::conflict;
+    decision.row = decision.match == AccountMatch::known ? wanted(*named) : *named;
+    return decision;
+  }
+  const auto vanished = std::ranges::find_if(stored, [&](const state::AccountRow& row) {
+    return same_host(row.host, account.host) && row.user == account.user && std::ranges::count(configured, row.name) == 0;
+  });
+  decision.match = vanished == stored.end() ? AccountMatch::fresh : AccountMatch::taken_over;
+  if (vanished != stored.end()) decision.old_name = vanished->name;
+  decision.row = wanted(vanished == stored.end() ? state::AccountRow{} : *vanished);
+  return decision;
+}
+
+state::AccountRow resolve_account(state::StateStore& store, const ConfiguredAccount& account, std::span<const std::string> configured) {
+  const auto stored = store.accounts();
+  AccountDecision decision = decide_account(account, configured, stored);
+  if (decision.match == AccountMatch::conflict) {
+    throw Error(
+        ErrorCode::account_identity,
+        "the account " + account.name + " was " + escaped(decision.row.user) + " until now and is " + escaped(account.user) + " in the configuration",
+        "`popsync rename " + account.name + " NEWNAME` keeps the old account's state under another name, `popsync forget " + account.name +
+            "` drops it");
+  }
+  if (decision.match == AccountMatch::taken_over) {
+    log_info(account.name, "continues the state of the account " + decision.old_name + ", which has the same host and user");
+  }
+  if (decision.match == AccountMatch::known) {
+    const auto before = std::ranges::find(stored, decision.row.id, &state::AccountRow::id);
+    if (before->host == decision.row.host) return decision.row;
+  }
+  auto transaction = store.begin();
+  if (decision.match == AccountMatch::fresh) {
+    decision.row.id = to_hex(random_octets(8));
+    transaction.insert_account(decision.row);
+  } else {
+    transaction.update_account(decision.row);
+  }
+  transaction.commit();
+  return decision.row;
+}
+
+}  // namespace popsync::sync

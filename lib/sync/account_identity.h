@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+// Which stored account a configured one is. State hangs on an internal id that remembers name, host and user, so that renaming an account or moving
+// it to another host fetches nothing again, and another user under an old name never touches the old one's rows.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "state/state_store.h"
+
+namespace popsync::sync {
+
+struct ConfiguredAccount {
+  std::string name;
+  std::string host;
+  std::string user;
+};
+
+enum class AccountMatch {
+  known,       // same name and user; the host may have changed
+  taken_over,  // a vanished account with this host and user: its rows are this one's
+  fresh,       // nothing stored
+  conflict,    // the name belongs to another user
+};
+
+struct AccountDecision {
+  AccountMatch match = AccountMatch::fresh;
+  state::AccountRow row;  // with the name, host and user it should have; without id if fresh
+  std::string old_name;   // of taken_over
+};
+
+// Pure. `configured` are the names of all accounts in the configuration: an account that still has its name has not vanished.
+AccountDecision decide_account(const ConfiguredAccount& account, std::span<const std::string> configured, std::span<const state::AccountRow> stored);
+
+// Decides and records. Throws Error account_identity at a conflict.
+state::AccountRow resolve_account(state::StateStore& store, const ConfiguredAccount& account, std::span<const std::string> configured);
+
+}  // namespace popsync::sync

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// What a sync needs to know of an account; filled in by daemon/ from the configuration.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "net/pop3_client.h"
+#include "net/tls_policy.h"
+
+namespace popsync::sync {
+
+// What happens on the server to messages that are durably here.
+struct LeavePolicy {
+  enum class Kind { keep, remove, remove_after } kind = Kind::keep;
+  std::chrono::seconds age{};  // remove_after: counted from our publication
+};
+
+struct AccountSettings {
+  std::string name;
+  net::Endpoint endpoint;
+  net::TlsPolicy tls;
+  net::LoginOptions login;  // login.user names the maildrop
+  std::string maildir;      // absolute path
+  LeavePolicy leave;
+  std::string leave_text;  // as configured, to notice a change
+  std::uint64_t max_message_size = 0;
+  bool rset_before_quit = false;
+};
+
+// Gmail lists a part of the maildrop and hides what was retrieved: absence proves nothing there.
+bool hides_messages(const AccountSettings& settings);
+
+}  // namespace popsync::sync

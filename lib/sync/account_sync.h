@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+// One sync of one account, from recovery to QUIT: the story of the program.
+//
+// On any failure the socket is closed without QUIT, so the server keeps everything, what was committed stays committed, and what was proven is still
+// published. Killed anywhere, the next sync's recovery settles what is between staging and new/; every message ends up in the Maildir once
+// (docs/durability.md).
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/stop_signal.h"
+#include "delivery/sync_pool.h"
+#include "net/pop3_client.h"
+#include "state/state_store.h"
+#include "sync/account_settings.h"
+#include "sync/fetch_plan.h"
+#include "sync/sync_report.h"
+
+namespace popsync::sync {
+
+// What all accounts of a process share. Everything referred to outlives the syncs.
+struct SyncServices {
+  state::StateStore& store;
+  Fs& fs;
+  const Clock& clock;
+  delivery::SyncPool& pool;
+  std::vector<std::string> configured_names;
+  std::string command;  // who holds the locks: "popsync run"
+};
+
+struct SyncRequest {
+  const AccountSettings& settings;
+  net::SecretProvider secret;
+  const StopSignal& stop;
+  std::chrono::milliseconds lock_wait{};
+  net::Trace trace;
+  ProgressFunction progress;
+};
+
+// Never throws an Error: it is in the report, and in the state for `status`.
+SyncReport sync_account(const SyncServices& services, const SyncRequest& request);
+
+// Settles what a crash left of one account, without connecting; a mailstore that is not there yet is left so. Returns how many messages it finished.
+// Throws Error (lock_held at once if another popsync works on the account, which recovers it then).
+std::uint64_t recover_account(const SyncServices& services, const AccountSettings& settings, const StopSignal& stop);
+
+// What sync_account() would do now; changes nothing here or there. `store` may be null: a state that was never used.
+struct DryRun {
+  FetchPlan plan;
+  std::uint64_t old_deletions = 0;  // of messages stored in earlier sessions
+};
+DryRun plan_account(state::StateStore* store, const Clock& clock, const SyncRequest& request, const std::vector<std::string>& configured_names,
+                    const std::string& command);
+
+}  // namespace popsync::sync

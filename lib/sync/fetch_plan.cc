@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+#include "sync/fetch_plan.h"
+
+#include <algorithm>
+#include <string_view>
+#include <unordered_map>
+
+namespace popsync::sync {
+namespace {
+
+using pop3::ListingEntry;
+using state::MessageRow;
+using state::RowState;
+
+constexpr std::size_t kNone = static_cast<std::size_t>(-1);
+
+// Entries and rows of one unique-id; the pairs that belong together.
+struct Group {
+  std::vector<std::size_t> entries;
+  std::vector<std::size_t> rows;
+};
+
+class Planner {
+ public:
+  Planner(std::span<const ListingEntry> listing, std::span<const MessageRow> rows, const PlanPolicy& policy)
+      : listing_(listing), rows_(rows), policy_(policy), row_of_(listing.size(), kNone), entry_of_(rows.size(), kNone) {}
+
+  FetchPlan plan() {
+    group();
+    for (auto& [uid, group] : groups_) match(group);
+    for (std::size_t i = 0; i < listing_.size(); ++i) decide(i);
+    for (std::size_t i = 0; i < rows_.size(); ++i) {
+      if (entry_of_[i] == kNone) decide_missing(i);
+    }
+    return std::move(plan_);
+  }
+
+ private:
+  void group() {
+    for (std::size_t i = 0; i < listing_.size(); ++i) groups_[listing_[i].uid.octets].entries.push_back(i);
+    for (std::size_t i = 0; i < rows_.size(); ++i) groups_[rows_[i].uid.octets].rows.push_back(i);
+  }
+
+  template <typename Predicate>
+  void pair_up(const Group& group, Predicate&& fits) {
+    for (const std::size_t entry : group.entries) {
+      if (row_of_[entry] != kNone) continue;
+      const auto row = std::ranges::find_if(group.rows, [&](std::size_t i) { return entry_of_[i] == kNone && fits(listing_[entry], rows_[i]); });
+      if (row == group.rows.end()) continue;
+      row_of_[entry] = *row;
+      entry_of_[*row] = entry;
+    }
+  }
+
+  void match(const Group& group) {
+    if (group.entries.empty() || group.rows.empty()) return;
+    if (!policy_.unique_ids) return;  // content alone tells these messages apart
+    pair_up(group, [](const ListingEntry& entry, const MessageRow& row) { return entry.list_size && entry.list_size == row.list_size; });
+    pair_up(group,
+            [&](const ListingEntry& entry, const MessageRow& row) { return !entry.list_size || !row.list_size || !policy_.sizes_mean_something; });
+  }
+
+  void decide(std::size_t index) {
+    const ListingEntry& entry = listing_[index];
+    if (row_of_[index] != kNone) {
+      decide_known(entry, rows_[row_of_[index]]);
+      return;
+    }
+    Fetch fetch{.entry = entry,
+                .candidates = {},
+                .replaces = {},
+                .tries = 0,
+                .remove_if_equal = policy_.leave.kind == LeavePolicy::Kind::remove,
+                .gave_up_deleting = false};
+    if (policy_.unique_ids) {
+      for (const std::size_t row : groups_[entry.uid.octets].rows) add_candidate(fetch, row);
+    }
+    fetch_or_hold(std::move(fetch));
+  }
+
+  void add_candidate(Fetch& fetch, std::size_t row) {
+    const bool free = entry_of_[row] == kNone;
+    if (rows_[row].state == RowState::held) {
+      if (free) fetch.replaces.push_back(rows_[row].id);
+      return;
+    }
+    fetch.candidates.push_back({.row = rows_[row].id, .has_prints = rows_[row].state == RowState::published, .free = free, .size_differs = true});
+  }
+
+  void fetch_or_hold(Fetch fetch) {
+    if (fetch.entry.list_size.value_or(0) > policy_.max_message_size) {
+      if (fetch.replaces.empty()) plan_.hold.push_back({.entry = std::move(fetch.entry)});
+      return;
+    }
+    plan_.octets += fetch.entry.list_size.value_or(0);
+    plan_.fetch.push_back(std::move(fetch));
+  }
+
+  void decide_known(const ListingEntry& entry, const MessageRow& row) {
+    if (!row.list_size && entry.list_size) plan_.first_sizes.emplace_back(row.id, *entry.list_size);
+    if (row.state == RowState::held) {
+      retry_held(entry, row);
+      return;
+    }
+    const bool due = removal_due(row);
+    const bool returned = row.absent_since.has_value();
+    const bool comparable = row.state == RowState::published;
+    if (returned && comparable && !policy_.hides_messages) {
+      settle(entry, row, due);
+    } else if (due && comparable && needs_content_before_removal(entry)) {
+      settle(entry, row, due);
+    } else {
+      if (returned) plan_.returned.push_back(row.id);
+      if (due) plan_.remove.push_back({.row = row.id, .number = entry.number});
+      ++plan_.known;
+    }
+  }
+
+  void retry_held(const ListingEntry& entry, const MessageRow& row) {
+    const bool too_big = entry.list_size.value_or(0) > policy_.max_message_size;
+    if (too_big || row.tries >= kRefusalsMax) {
+      ++plan_.known;
+      return;
+    }
+    fetch_or_hold({.entry = entry, .candidates = {}, .replaces = {row.id}, .tries = row.tries, .remove_if_equal = false, .gave_up_deleting = false});
+  }
+
+  void settle(const ListingEntry& entry, const MessageRow& row, bool due) {
+    plan_.octets += entry.list_size.value_or(0);
+    plan_.fetch.push_back({.entry = entry,
+                           .candidates = {{.row = row.id, .has_prints = true, .free = true, .size_differs = false}},
+                           .replaces = {},
+                           .tries = 0,
+                           .remove_if_equal = due,
+                           .gave_up_deleting = row.removable && row.deletions >= kDeletionsMax});
+  }
+
+  [[nodiscard]] bool removal_due(const MessageRow& row) const {
+    if (!row.removable || row.deletions >= kDeletionsMax) return false;
+    switch (policy_.leave.kind) {
+      case LeavePolicy::Kind::keep: return false;
+      case LeavePolicy::Kind::remove: return true;
+      case LeavePolicy::Kind::remove_after: return policy_.clock_trusted && policy_.now - row.stored_at >= policy_.leave.age;
+    }
+    return false;
+  }
+
+  // Two messages behind one unique-id, or sizes that say nothing: only the content seen in this session names the message.
+  [[nodiscard]] bool needs_content_before_removal(const ListingEntry& entry) {
+    const Group& group = groups_[entry.uid.octets];
+    return group.entries.size() > 1 || group.rows.size() > 1 || !policy_.sizes_mean_something;
+  }
+
+  void decide_missing(std::size_t index) {
+    const MessageRow& row = rows_[index];
+    // A short or empty listing proves no absence: outages and migrations show one.
+    const bool credible = policy_.unique_ids && !listing_.empty() && listing_.size() * 2 >= policy_.last_listing_count;
+    if (!credible || policy_.hides_messages) return;
+    plan_.counts_as_listing = true;
+    if (!row.absent_since) {
+      plan_.absent.push_back(row.id);
+      return;
+    }
+    const bool uid_still_listed = !groups_[row.uid.octets].entries.empty();
+    const std::uint64_t missed =
+        policy_.complete_listings - std::min(policy_.complete_listings, row.absent_since_listing.value_or(policy_.complete_listings));
+    const bool replaced = uid_still_listed && missed >= kRetireListings;
+    const bool gone_for_long = missed >= kForgetListings && policy_.now - *row.absent_since >= kForgetAge;
+    if (replaced || gone_for_long) plan_.forget.push_back(row.id);
+  }
+
+  std::span<const ListingEntry> listing_;
+  std::span<const MessageRow> rows_;
+  const PlanPolicy& policy_;
+  std::unordered_map<std::string_view, Group> groups_;
+  std::vector<std::size_t> row_of_;
+  std::vector<std::size_t> entry_of_;
+  FetchPlan plan_;
+};
+
+}  // namespace
+
+FetchPlan plan_fetch(std::span<const ListingEntry> listing, std::span<const MessageRow> rows, const PlanPolicy& policy) {
+  return Planner(listing, rows, policy).plan();
+}
+
+}  // namespace popsync::sync

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+// Compares a complete listing of the maildrop with the rows of the account and decides what this session does. Pure: no clock, no disk, no socket.
+// Carrying a plan out and planning again over the same listing gives a plan that fetches nothing.
+//
+// A unique-id is nearly a key (RFC 1939 section 7 promises more than servers keep), so within one unique-id entries and rows are matched by
+// list_size, and what does not match is retrieved and compared by content before anything is believed (docs/durability.md).
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/clock.h"
+#include "pop3/types.h"
+#include "state/rows.h"
+#include "sync/account_settings.h"
+
+namespace popsync::sync {
+
+constexpr std::uint32_t kRefusalsMax = 3;      // RETR answered -ERR so often: left alone until the operator asks for it
+constexpr std::uint32_t kDeletionsMax = 3;     // DELE that did not last so often: no more of it
+constexpr std::uint64_t kForgetListings = 10;  // a row is forgotten when it was missing from so many complete listings
+constexpr std::chrono::days kForgetAge{30};    // and for so long: capped views (Gmail) bring messages back
+constexpr std::uint64_t kRetireListings = 2;   // a row whose unique-id is listed with other sizes goes sooner
+
+struct PlanPolicy {
+  LeavePolicy leave;
+  std::uint64_t max_message_size = 0;
+  bool unique_ids = true;
+  bool sizes_mean_something = true;  // false: the account is size_unstable
+  bool hides_messages = false;       // Gmail
+  bool clock_trusted = true;
+  WallTime now{};
+  std::uint64_t complete_listings = 0;
+  std::uint64_t last_listing_count = 0;
+};
+
+// A row that a message may be; `free` if no other entry matched it.
+struct Candidate {
+  state::RowId row = 0;
+  bool has_prints = false;
+  bool free = true;
+  bool size_differs = false;  // the entry has another list_size
+};
+
+struct Fetch {
+  pop3::ListingEntry entry;
+  std::vector<Candidate> candidates;   // empty: new; else the content decides
+  std::vector<state::RowId> replaces;  // held rows that go when the message is stored
+  std::uint32_t tries = 0;             // RETRs refused so far
+  bool remove_if_equal = false;        // its deletion is due, but only after its content was seen in this session
+  bool gave_up_deleting = false;       // it came back after each of kDeletionsMax deletions
+};
+
+struct Removal {
+  state::RowId row = 0;
+  pop3::MessageNumber number;
+};
+
+struct Hold {
+  pop3::ListingEntry entry;
+};
+
+struct FetchPlan {
+  std::vector<Fetch> fetch;  // in the order of message-numbers
+  std::vector<Removal> remove;
+  std::vector<Hold> hold;                                           // too big, not held yet
+  std::vector<std::pair<state::RowId, std::uint64_t>> first_sizes;  // rows that had no list_size
+  std::vector<state::RowId> absent;                                 // missing for the first time
+  std::vector<state::RowId> returned;                               // missing before, here again, nothing to settle
+  std::vector<state::RowId> forget;
+  bool counts_as_listing = false;  // some row is missing and the listing is credible
+  std::uint64_t known = 0;         // entries that need nothing
+  std::uint64_t octets = 0;        // list sizes of what is fetched
+
+  [[nodiscard]] bool changes_rows() const { return !hold.empty() || !first_sizes.empty() || !absent.empty() || !returned.empty() || !forget.empty(); }
+};
+
+FetchPlan plan_fetch(std::span<const pop3::ListingEntry> listing, std::span<const state::MessageRow> rows, const PlanPolicy& policy);
+
+}  // namespace popsync::sync

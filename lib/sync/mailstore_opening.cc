@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+#include "sync/mailstore_opening.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/escape.h"
+#include "base/log.h"
+#include "state/transaction.h"
+
+namespace popsync::sync {
+namespace {
+
+// The transaction holds the state's lock, so two accounts that share a Maildir do not write its id file at once.
+OpenMailstore make_mailstore(state::StateStore& store, Fs& fs, const state::AccountRow& account, const std::string& path) {
+  auto transaction = store.begin();
+  delivery::Maildir maildir = delivery::Maildir::make(fs, path, owner_of(store, account));
+  maildir.staging().set_generation(0);
+  maildir.staging().sync();
+  const state::RowId id = transaction.insert_mailstore(account.id, path, maildir.id());
+  const state::MailstoreRow row{.id = id, .path = path, .store_id = maildir.id(), .generation = 0};
+  transaction.commit();
+  return {.row = row, .maildir = std::move(maildir)};
+}
+
+// The folder's generation and the stored one differ by at most one batch, unless one of both came out of a backup.
+void check_generation(const state::MailstoreRow& row, delivery::StagingFolder& staging, const std::string& account) {
+  const auto found = staging.generation();
+  if (found == row.generation || found == row.generation + 1) return;
+  if (found && *found > row.generation) {
+    throw Error(ErrorCode::state_corrupt,
+                "the state is older than the Maildir " + escaped(row.path) + ": was the state directory restored from a backup?",
+                "put the newer state directory back; syncing now would fetch again what the Maildir holds");
+  }
+  throw Error(ErrorCode::mailstore_unavailable, "the Maildir " + escaped(row.path) + " is older than the state: was it restored from a backup?",
+              "if meant: `popsync check " + account + " --accept-mailstore`, then `popsync refetch " + account + " --missing`");
+}
+
+}  // namespace
+
+delivery::MailstoreOwner owner_of(const state::StateStore& store, const state::AccountRow& account) {
+  return {.install_key = store.install_key(), .account_id = account.id, .account_name = account.name, .user = account.user, .host = account.host};
+}
+
+OpenMailstore open_mailstore(state::StateStore& store, Fs& fs, const state::AccountRow& account, const std::string& path) {
+  const auto rows = store.mailstores(account.id);
+  const auto row = std::ranges::find(rows, path, &state::MailstoreRow::path);
+  if (row == rows.end()) {
+    if (!rows.empty()) log_info(account.name, "new Maildir " + escaped(path) + ": new mail goes there, nothing is fetched again");
+    return make_mailstore(store, fs, account, path);
+  }
+  delivery::Maildir maildir = delivery::Maildir::open(fs, path, owner_of(store, account), row->store_id);
+  check_generation(*row, maildir.staging(), account.name);
+  return {.row = *row, .maildir = std::move(maildir)};
+}
+
+OpenMailstore accept_mailstore(state::StateStore& store, Fs& fs, const state::AccountRow& account, const std::string& path) {
+  const auto rows = store.mailstores(account.id);
+  const auto row = std::ranges::find(rows, path, &state::MailstoreRow::path);
+  if (row == rows.end()) return make_mailstore(store, fs, account, path);
+  auto transaction = store.begin();
+  delivery::Maildir maildir = delivery::Maildir::make(fs, path, owner_of(store, account));
+  const std::uint64_t generation = maildir.staging().generation().value_or(row->generation);
+  maildir.staging().set_generation(generation);
+  maildir.staging().sync();
+  transaction.set_mailstore_id(row->id, maildir.id());
+  transaction.set_generation(row->id, generation);
+  transaction.commit();
+  return {.row = {.id = row->id, .path = path, .store_id = maildir.id(), .generation = generation}, .maildir = std::move(maildir)};
+}
+
+}  // namespace popsync::sync

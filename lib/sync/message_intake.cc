@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+#include "sync/message_intake.h"
+
+#include <utility>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "delivery/maildir_name.h"
+
+namespace popsync::sync {
+
+MessageIntake::MessageIntake(Context context, std::span<const Fetch> fetches, std::uint64_t octets_total)
+    : context_(std::move(context)), fetches_(fetches), complete_(fetches.size()) {
+  progress_.messages_total = fetches.size();
+  progress_.octets_total = octets_total;
+  tell(Progress::Phase::retrieving);
+}
+
+void MessageIntake::begin(std::size_t index) {
+  const pop3::ListingEntry& entry = fetches_[index].entry;
+  const std::string token = delivery::make_token(context_.store.install_key(), context_.account.id, entry.uid.octets, entry.list_size);
+  open_ = context_.mailstore.maildir.staging().begin(delivery::make_name(context_.clock, token));
+}
+
+void MessageIntake::body(std::size_t index, std::string_view octets) {
+  open_->write(octets);
+  progress_.octets_done += octets.size();
+  if (open_->wire_octets() > context_.max_message_size) {
+    oversized_ = &fetches_[index];
+    throw Error(ErrorCode::server_temporary, "message " + pop3::to_text(oversized_->entry.uid) + " is larger than listed and than max_message_size",
+                "it is held from now on; the others are fetched in the next session");
+  }
+  tell(Progress::Phase::retrieving);
+}
+
+void MessageIntake::complete(std::size_t index) {
+  open_->finish();
+  open_->start_sync(context_.pool);
+  complete_[index] = std::move(open_);
+}
+
+void MessageIntake::proven(std::size_t index) {
+  const Fetch& fetch = fetches_[index];
+  auto message = std::move(complete_[index]);
+  ++progress_.messages_done;
+  std::vector<state::RowId> replaces = fetch.replaces;
+  if (!fetch.candidates.empty() || !context_.unique_ids) {
+    const Identification found = identify(message->prints(), known_prints(fetch, message->prints().sha256));
+    if (found.verdict != Verdict::other) {
+      settled_.push_back({.identification = found,
+                          .entry = fetch.entry,
+                          .remove = fetch.remove_if_equal && found.verdict == Verdict::equal,
+                          .gave_up = fetch.gave_up_deleting});
+      return;
+    }
+    for (const Candidate& candidate : fetch.candidates) {
+      if (candidate.free) replaces.push_back(candidate.row);
+    }
+  }
+  const bool suspect = message->wire_octets() * 100 < fetch.entry.list_size.value_or(0) * kSuspectPercent;
+  if (suspect) {
+    log_warning(context_.account.name, "message " + pop3::to_text(fetch.entry.uid) + " has " + std::to_string(message->wire_octets()) +
+                                           " octets where the server listed " + std::to_string(*fetch.entry.list_size) +
+                                           "; it is stored and stays on the server");
+  }
+  if (batch_.empty()) batch_since_ = context_.clock.steady();
+  batch_octets_ += message->prints().stored_size;
+  batch_.push_back({.message = std::move(message), .listed = fetch.entry, .suspect = suspect, .replaces = std::move(replaces)});
+  const bool full = batch_.size() >= kBatchMessagesMax || batch_octets_ >= kBatchOctetsMax || context_.clock.steady() - batch_since_ >= kBatchAgeMax;
+  if (full) flush();
+}
+
+void MessageIntake::refused(std::size_t index, const pop3::StatusLine& line) {
+  ++progress_.messages_done;
+  refusals_.push_back({.fetch = &fetches_[index], .reason = "the server refuses it: " + pop3::quoted(line)});
+}
+
+void MessageIntake::flush() {
+  if (batch_.empty()) return;
+  batch_octets_ = 0;
+  context_.publisher.submit(std::exchange(batch_, {}));
+}
+
+std::vector<KnownPrints> MessageIntake::known_prints(const Fetch& fetch, const std::string& sha256) {
+  std::vector<KnownPrints> known;
+  std::vector<Candidate> candidates = fetch.candidates;
+  if (!context_.unique_ids) {
+    if (const auto row = context_.store.find_by_sha256(context_.account.id, sha256))
+      candidates.push_back({.row = *row, .has_prints = true, .free = true, .size_differs = false});
+  }
+  for (const Candidate& candidate : candidates) {
+    if (!candidate.has_prints) continue;
+    if (auto prints = context_.store.prints(candidate.row)) known.push_back({.candidate = candidate, .prints = std::move(*prints)});
+  }
+  return known;
+}
+
+void MessageIntake::tell(Progress::Phase phase) {
+  if (!context_.progress) return;
+  progress_.phase = phase;
+  context_.progress(progress_);
+}
+
+}  // namespace popsync::sync

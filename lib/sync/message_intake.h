@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+// Takes messages as they come over the wire: stages each, begins its sync when it is complete, and when its marker has proved the stream in step
+// gives it to the publisher in batches, or, where the listing left its identity in doubt, settles that by content.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "delivery/sync_pool.h"
+#include "net/retrieval.h"
+#include "sync/fetch_plan.h"
+#include "sync/identity.h"
+#include "sync/publisher.h"
+#include "sync/sync_report.h"
+
+namespace popsync::sync {
+
+// A batch is closed at whichever comes first. Large enough that two commits and three directory syncs vanish among the files, small enough that a
+// crash costs little.
+constexpr std::size_t kBatchMessagesMax = 512;
+constexpr std::uint64_t kBatchOctetsMax = 16ULL << 20U;
+constexpr std::chrono::seconds kBatchAgeMax{2};
+// Below this share of list_size a message is kept on the server: attachments were lost on the way (LIST sizes are estimates on many servers).
+constexpr std::uint64_t kSuspectPercent = 80;
+
+// A retrieved message that turned out to be one we have.
+struct Settled {
+  Identification identification;
+  pop3::ListingEntry entry;
+  bool remove = false;   // its deletion is due and its content was seen
+  bool gave_up = false;  // its deletion did not last, too often
+};
+
+struct Refused {
+  const Fetch* fetch = nullptr;
+  std::string reason;  // escaped
+};
+
+class MessageIntake : public net::RetrievalSink {
+ public:
+  struct Context {
+    state::StateStore& store;
+    const Clock& clock;
+    const state::AccountRow& account;
+    OpenMailstore& mailstore;
+    delivery::SyncPool& pool;
+    Publisher& publisher;
+    std::uint64_t max_message_size;
+    bool unique_ids;
+    ProgressFunction progress;
+  };
+  // `fetches` and everything in `context` must outlive the intake; `fetches[i]` is the message with index i.
+  MessageIntake(Context context, std::span<const Fetch> fetches, std::uint64_t octets_total);
+
+  void begin(std::size_t index) override;
+  void body(std::size_t index, std::string_view octets) override;
+  void complete(std::size_t index) override;
+  void proven(std::size_t index) override;
+  void refused(std::size_t index, const pop3::StatusLine& line) override;
+
+  // Gives the publisher what is proven and not yet given.
+  void flush();
+
+  [[nodiscard]] const std::vector<Settled>& settled() const { return settled_; }
+  [[nodiscard]] const std::vector<Refused>& refusals() const { return refusals_; }
+  // A message that grew over the limit though it was listed smaller; the session has failed because of it.
+  [[nodiscard]] const Fetch* oversized() const { return oversized_; }
+
+ private:
+  [[nodiscard]] std::vector<KnownPrints> known_prints(const Fetch& fetch, const std::string& sha256);
+  void tell(Progress::Phase phase);
+
+  Context context_;
+  std::span<const Fetch> fetches_;
+  std::unique_ptr<delivery::StagedMessage> open_;
+  std::vector<std::unique_ptr<delivery::StagedMessage>> complete_;  // by index; empty when not complete or given on
+  Batch batch_;
+  std::uint64_t batch_octets_ = 0;
+  SteadyTime batch_since_{};
+  std::vector<Settled> settled_;
+  std::vector<Refused> refusals_;
+  const Fetch* oversized_ = nullptr;
+  Progress progress_;
+};
+
+}  // namespace popsync::sync

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+#include "sync/outcome.h"
+
+#include "state/transaction.h"
+
+namespace popsync::sync {
+namespace {
+
+bool worth_writing(const state::AccountRow& before, const state::AccountRow& after) {
+  const bool learnt = before.marker != after.marker || before.policy != after.policy || before.secret_worked != after.secret_worked ||
+                      before.complete_listings != after.complete_listings || before.last_listing_count != after.last_listing_count ||
+                      before.equal_settlements != after.equal_settlements;
+  const bool turned = after.last_error || before.last_error || before.consecutive_failures != after.consecutive_failures || !before.last_success;
+  return learnt || turned || *after.last_attempt - *before.last_success >= kBookkeepingEvery;
+}
+
+}  // namespace
+
+void record_outcome(state::StateStore& store, const Clock& clock, const state::AccountRow& before, state::AccountRow after,
+                    const SyncReport& report) {
+  const WallTime now = clock.wall();
+  after.last_attempt = now;
+  if (report.result == SyncResult::ok) {
+    after.last_success = now;
+    after.consecutive_failures = 0;
+    after.last_error.reset();
+    after.needs_operator = false;
+  } else if (report.error && report.result == SyncResult::error) {
+    ++after.consecutive_failures;
+    after.last_error = state::LastError{
+        .at = now, .code = std::string(name_of(report.error->code())), .message = report.error->message(), .hint = report.error->hint()};
+  }
+  if (!worth_writing(before, after)) return;
+  auto transaction = store.begin();
+  transaction.update_account(after);
+  transaction.commit();
+}
+
+}  // namespace popsync::sync

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+#include "sync/publisher.h"
+
+#include <utility>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "state/transaction.h"
+
+namespace popsync::sync {
+namespace {
+
+constexpr std::chrono::seconds kLoneCommitAfter{1};  // a PUBLISHED commit waits so long for a batch to ride with
+
+state::NewStaged row_of(const BatchEntry& entry, const state::AccountRow& account, state::RowId mailstore, WallTime now) {
+  const delivery::Prints& prints = entry.message->prints();
+  return {.account = account.id,
+          .mailstore = mailstore,
+          .uid = entry.listed.uid,
+          .list_size = entry.listed.list_size,
+          .prints = {.wire_octets = entry.message->wire_octets(),
+                     .stored_size = prints.stored_size,
+                     .sha256 = prints.sha256,
+                     .fingerprint = prints.fingerprint,
+                     .header_hash = prints.header_hash,
+                     .has_message_id = prints.has_message_id},
+          .name = entry.message->name(),
+          .suspect = entry.suspect,
+          .at = now};
+}
+
+}  // namespace
+
+struct Publisher::Recorded {
+  Published published;
+  std::uint64_t octets = 0;
+  std::string name;
+};
+
+Publisher::Publisher(state::StateStore& store, const Clock& clock, const state::AccountRow& account, OpenMailstore& mailstore)
+    : store_(store), clock_(clock), account_(account), mailstore_(mailstore), thread_([this] { work(); }) {}
+
+Publisher::~Publisher() {
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+    dropped_ = true;
+  }
+  changed_.notify_all();
+}
+
+void Publisher::submit(Batch batch) {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return waiting_.size() < kBatchesWaitingMax || failure_; });
+  if (failure_) std::rethrow_exception(failure_);
+  waiting_.push_back(std::move(batch));
+  changed_.notify_all();
+}
+
+bool Publisher::finish(std::chrono::milliseconds patience) {
+  std::unique_lock lock(mutex_);
+  ending_ = true;
+  changed_.notify_all();
+  changed_.wait_for(lock, patience, [this] { return done_; });
+  if (failure_) std::rethrow_exception(failure_);
+  return done_;
+}
+
+std::vector<Published> Publisher::published() const {
+  const std::lock_guard lock(mutex_);
+  return published_;
+}
+
+std::uint64_t Publisher::published_octets() const {
+  const std::lock_guard lock(mutex_);
+  return octets_;
+}
+
+void Publisher::work() {
+  std::unique_lock lock(mutex_);
+  try {
+    while (!dropped_) {
+      const auto ready = [this] { return ending_ || !waiting_.empty(); };
+      if (pending_.empty()) {
+        changed_.wait(lock, ready);
+      } else {
+        changed_.wait_for(lock, kLoneCommitAfter, ready);
+      }
+      if (dropped_) break;
+      if (!waiting_.empty()) {
+        Batch batch = std::move(waiting_.front());
+        waiting_.pop_front();
+        changed_.notify_all();
+        lock.unlock();
+        publish(std::move(batch));
+        lock.lock();
+        continue;
+      }
+      const bool last = ending_;
+      lock.unlock();
+      commit_pending();
+      lock.lock();
+      if (last && waiting_.empty()) break;
+    }
+  } catch (...) {
+    if (!lock.owns_lock()) lock.lock();
+    failure_ = std::current_exception();
+    waiting_.clear();
+  }
+  done_ = true;
+  changed_.notify_all();
+}
+
+void Publisher::publish(Batch batch) {
+  // S2. A failed sync leaves here with the batch; its files are removed and the messages fetched again into new ones.
+  for (BatchEntry& entry : batch) entry.message->wait_synced();
+  mailstore_.maildir.staging().sync();
+  // S3. From here on the rows speak for the files.
+  std::vector<Recorded> recorded;
+  record_staged(batch, recorded);
+  // S4, S5. The order of the two directory syncs matters: without a journal the other one could leave the file in neither.
+  for (auto recorded_entry = recorded.begin(); recorded_entry != recorded.end(); ++recorded_entry) {
+    if (!mailstore_.maildir.publish(recorded_entry->name)) {
+      // Somebody took the file out of our folder. The row stays STAGED, and recovery looks for it before anything else happens.
+      throw Error(ErrorCode::io_error, "a staged file vanished before it was published: " + recorded_entry->name,
+                  "does a cleaner empty tmp/.popsync?");
+    }
+  }
+  mailstore_.maildir.sync_new();
+  const std::uint64_t generation = mailstore_.row.generation + 1;
+  mailstore_.maildir.staging().set_generation(generation);
+  mailstore_.maildir.staging().sync();
+  mailstore_.row.generation = generation;
+  pending_ = std::move(recorded);
+}
+
+void Publisher::record_staged(Batch& batch, std::vector<Recorded>& out) {
+  auto transaction = store_.begin();
+  const WallTime now = clock_.wall();
+  std::uint64_t octets = 0;
+  for (const Recorded& each : pending_) {
+    transaction.record_published(each.published.row, each.published.removable, now);
+    octets += each.octets;
+  }
+  if (!pending_.empty()) {
+    transaction.set_generation(mailstore_.row.id, mailstore_.row.generation);
+    transaction.add_delivered(account_.id, pending_.size(), octets);
+  }
+  for (const BatchEntry& entry : batch) {
+    for (const state::RowId row : entry.replaces) transaction.erase_message(row);
+    const state::RowId row = transaction.insert_staged(row_of(entry, account_, mailstore_.row.id, now));
+    out.push_back({.published = {.row = row, .number = entry.listed.number, .removable = !entry.suspect},
+                   .octets = entry.message->prints().stored_size,
+                   .name = entry.message->name()});
+  }
+  // Kept before COMMIT, not after: should its outcome be unknown, no file may go that a row might name.
+  for (BatchEntry& entry : batch) entry.message->keep();
+  transaction.commit();
+  const std::lock_guard lock(mutex_);
+  for (const Recorded& each : pending_) published_.push_back(each.published);
+  octets_ += octets;
+  pending_.clear();
+}
+
+void Publisher::commit_pending() {
+  if (pending_.empty()) return;
+  Batch none;
+  std::vector<Recorded> nothing;
+  record_staged(none, nothing);
+}
+
+}  // namespace popsync::sync

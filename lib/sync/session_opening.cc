@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+#include "sync/session_opening.h"
+
+namespace popsync::sync {
+
+OpenSession open_session(const AccountSettings& settings, const net::SecretProvider& secret, const Clock& clock, const StopSignal& stop,
+                         const net::Trace& trace) {
+  OpenSession session;
+  session.transport = net::connect(settings.endpoint, settings.tls, stop);
+  if (trace) trace("connected to " + settings.endpoint.host + ":" + std::to_string(settings.endpoint.port) + ", " + session.transport->description());
+  session.client = std::make_unique<net::Pop3Client>(*session.transport, clock, trace);
+  session.client->open(settings.login, secret);
+  return session;
+}
+
+}  // namespace popsync::sync

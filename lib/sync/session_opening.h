@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+// From settings to a session in TRANSACTION state. Shared by sync and by the commands that only look.
+#pragma once
+
+#include <memory>
+
+#include "base/stop_signal.h"
+#include "net/pop3_client.h"
+#include "sync/account_settings.h"
+
+namespace popsync::sync {
+
+struct OpenSession {
+  std::unique_ptr<net::Transport> transport;  // declared first: the client refers to it
+  std::unique_ptr<net::Pop3Client> client;
+};
+
+// Connects, reads the greeting, secures, logs in. `stop` and `clock` must outlive the session. Destroying the session closes the socket without QUIT.
+OpenSession open_session(const AccountSettings& settings, const net::SecretProvider& secret, const Clock& clock, const StopSignal& stop,
+                         const net::Trace& trace);
+
+}  // namespace popsync::sync

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+// What one sync of one account did.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "base/error.h"
+
+namespace popsync::sync {
+
+enum class SyncResult { ok, error, interrupted, not_run };
+
+struct SyncReport {
+  std::string account;
+  SyncResult result = SyncResult::not_run;
+  std::uint64_t fetched = 0;    // messages published
+  std::uint64_t octets = 0;     // of them, as stored
+  std::uint64_t deleted = 0;    // DELE answered +OK
+  std::uint64_t held = 0;       // set aside, over all sessions
+  std::uint64_t skipped = 0;    // listed and known already
+  std::uint64_t recovered = 0;  // finished from staging, without being fetched again
+  std::chrono::milliseconds duration{};
+  std::optional<Error> error;
+  std::chrono::seconds login_delay{};  // the server's LOGIN-DELAY
+  bool secret_worked = false;          // in this session or before
+};
+
+// Where a running sync is; told often, from its thread.
+struct Progress {
+  enum class Phase { connecting, listing, retrieving, publishing, deleting } phase = Phase::connecting;
+  std::uint64_t messages_done = 0;
+  std::uint64_t messages_total = 0;
+  std::uint64_t octets_done = 0;
+  std::uint64_t octets_total = 0;
+};
+using ProgressFunction = std::function<void(const Progress&)>;
+
+}  // namespace popsync::sync
