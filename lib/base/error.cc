@@ -65,6 +65,12 @@ const CodeFacts& facts_of(ErrorCode code) {
 
 std::string_view name_of(ErrorCode code) { return facts_of(code).name; }
 
+std::optional<ErrorCode> error_code_named(std::string_view name) {
+  const auto* found = std::ranges::find(kCodes, name, &CodeFacts::name);
+  if (found == kCodes.end()) return std::nullopt;
+  return found->code;
+}
+
 int exit_status(ErrorCode code) { return facts_of(code).exit_status; }
 
 int worse_exit_status(int left, int right) {

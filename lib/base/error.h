@@ -5,6 +5,7 @@
 #pragma once
 
 #include <exception>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -48,6 +49,8 @@ enum class ErrorCode {
 
 // "login_refused": the code in JSON, logs and tests.
 std::string_view name_of(ErrorCode code);
+// The reverse; empty for a name that is none.
+std::optional<ErrorCode> error_code_named(std::string_view name);
 
 // The exit status that stands for the code (sysexits.h numbers).
 int exit_status(ErrorCode code);

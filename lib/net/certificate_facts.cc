@@ -34,7 +34,7 @@ std::string octets_of(const ASN1_STRING* text) {
 std::string address_of(const std::string& octets) {
   std::array<char, INET6_ADDRSTRLEN> text{};
   const int family = octets.size() == sizeof(in_addr) ? AF_INET : octets.size() == sizeof(in6_addr) ? AF_INET6 : AF_UNSPEC;
-  if (family == AF_UNSPEC || ::inet_ntop(family, octets.data(), text.data(), text.size()) == nullptr) return "a malformed address";
+  if (family == AF_UNSPEC || ::inet_ntop(family, octets.data(), text.data(), text.size()) == nullptr) return "(malformed)";
   return text.data();
 }
 
@@ -51,15 +51,16 @@ std::vector<std::string> alternative_names(const X509* certificate) {
   for (int i = 0; names && i < sk_GENERAL_NAME_num(names.get()); ++i) {
     const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
     if (name->type == GEN_DNS) out.push_back(escaped(octets_of(name->d.dNSName)));
-    if (name->type == GEN_IPADD) out.push_back(address_of(octets_of(name->d.iPAddress)));
+    if (name->type == GEN_IPADD) out.push_back("address " + address_of(octets_of(name->d.iPAddress)));
   }
   return out;
 }
 
 std::string printed(const X509_NAME* name) {
   const std::unique_ptr<BIO, BioDeleter> bio(BIO_new(BIO_s_mem()));
-  // UTF-8 as it is: escaped() knows better what a terminal can bear.
-  if (!bio || X509_NAME_print_ex(bio.get(), name, 0, XN_FLAG_RFC2253 & ~static_cast<unsigned long>(ASN1_STRFLGS_ESC_MSB)) < 0) return "unreadable";
+  // No escapes of OpenSSL's: escaped() knows better what a terminal can bear.
+  constexpr unsigned long kEscapes = ASN1_STRFLGS_ESC_2253 | ASN1_STRFLGS_ESC_CTRL | ASN1_STRFLGS_ESC_MSB;
+  if (!bio || X509_NAME_print_ex(bio.get(), name, 0, XN_FLAG_RFC2253 & ~kEscapes) < 0) return "unreadable";
   char* data = nullptr;
   const long size = BIO_get_mem_data(bio.get(), &data);
   return size > 0 ? escaped(std::string_view(data, static_cast<std::size_t>(size))) : "no name";

@@ -8,7 +8,8 @@
 
 namespace popsync::net {
 
-// "mail.example.org, *.example.net": the DNS names and IP addresses it is for (the common name if it has no such list), or "no name at all".
+// "mail.example.org, *.example.net, address 192.0.2.1": the DNS names and IP addresses it is for (the common name if it has no such list), or "no
+// name at all".
 std::string names_of(const X509* certificate);
 // "CN=Example Root,O=Example"
 std::string subject_of(const X509* certificate);

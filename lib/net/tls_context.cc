@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/escape.h"
 #include "base/unique_fd.h"
+#include "net/authorities.h"
 
 namespace popsync::net {
 namespace {
@@ -46,7 +47,7 @@ void limit_protocol(SSL_CTX* context, TlsVersion version_min) {
 void load_authorities(SSL_CTX* context, const std::string& ca_file) {
   ERR_clear_error();
   if (ca_file.empty()) {
-    if (SSL_CTX_set_default_verify_paths(context) != 1) throw Error(ErrorCode::tls_failed, "cannot load the system's certificate authorities");
+    SSL_CTX_set1_cert_store(context, system_authorities().get());
     return;
   }
   const UniqueFd readable(::open(ca_file.c_str(), O_RDONLY | O_CLOEXEC));

@@ -35,7 +35,8 @@ std::string described(const FailedCheck& check, const ServerName& name, const Tl
   const X509* subject = check.certificate ? check.certificate.get() : leaf;
   switch (check.code) {
     case X509_V_ERR_HOSTNAME_MISMATCH:
-    case X509_V_ERR_IP_ADDRESS_MISMATCH: return fmt::format("it is for {}, not {}", names_of(leaf), escaped(name.text));
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
+      return fmt::format("it is for {}, not {}{}", names_of(leaf), name.is_ip ? "address " : "", escaped(name.text));
     case X509_V_ERR_CERT_HAS_EXPIRED: return fmt::format("{} expired on {} ({})", whose(check), text_of(X509_get0_notAfter(subject)), clock_note());
     case X509_V_ERR_CERT_NOT_YET_VALID:
       return fmt::format("{} is not valid before {} ({})", whose(check), text_of(X509_get0_notBefore(subject)), clock_note());

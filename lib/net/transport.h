@@ -22,6 +22,7 @@ class Transport {
   virtual ~Transport() = default;
 
   // Waits for at least one octet. 0: the peer ended the connection in order (TCP FIN, TLS close_notify).
+  // A deadline that has passed is a timeout even if octets are there: a server that never stops sending cannot outlive it.
   virtual std::size_t receive(std::span<char> buffer, SteadyTime deadline) = 0;
   // Sends all octets. Does not read meanwhile: callers keep what is under way small enough for the server's receive buffer.
   virtual void send(std::string_view octets, SteadyTime deadline) = 0;
@@ -43,6 +44,7 @@ constexpr std::chrono::seconds kTlsTimeout{30};
 // Errors: host_unknown (the name does not exist), dns_temporary, network (refused by all addresses: each address and reason named), timeout,
 // certificate (which check failed; for an unverified key the SPKI and the line to paste), tls_failed (no TLS on that port: says what the other side
 // sounds like), interrupted. `stop` must outlive the transport.
+// Makes the process ignore SIGPIPE if it has the default action; programs it starts should get the default back.
 std::unique_ptr<Transport> connect(const Endpoint& endpoint, const TlsPolicy& policy, const StopSignal& stop);
 
 }  // namespace popsync::net

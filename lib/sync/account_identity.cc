@@ -41,16 +41,16 @@ AccountDecision decide_account(const ConfiguredAccount& account, std::span<const
   return decision;
 }
 
+void refuse_conflict(const std::string& name, const std::string& user, const state::AccountRow& stored) {
+  throw Error(ErrorCode::account_identity,
+              "the account " + name + " was " + escaped(stored.user) + " until now and is " + escaped(user) + " in the configuration",
+              "`popsync rename " + name + " NEWNAME` keeps the old account's state under another name, `popsync forget " + name + "` drops it");
+}
+
 state::AccountRow resolve_account(state::StateStore& store, const ConfiguredAccount& account, std::span<const std::string> configured) {
   const auto stored = store.accounts();
   AccountDecision decision = decide_account(account, configured, stored);
-  if (decision.match == AccountMatch::conflict) {
-    throw Error(
-        ErrorCode::account_identity,
-        "the account " + account.name + " was " + escaped(decision.row.user) + " until now and is " + escaped(account.user) + " in the configuration",
-        "`popsync rename " + account.name + " NEWNAME` keeps the old account's state under another name, `popsync forget " + account.name +
-            "` drops it");
-  }
+  if (decision.match == AccountMatch::conflict) refuse_conflict(account.name, account.user, decision.row);
   if (decision.match == AccountMatch::taken_over) {
     log_info(account.name, "continues the state of the account " + decision.old_name + ", which has the same host and user");
   }

@@ -32,6 +32,9 @@ struct AccountDecision {
 // Pure. `configured` are the names of all accounts in the configuration: an account that still has its name has not vanished.
 AccountDecision decide_account(const ConfiguredAccount& account, std::span<const std::string> configured, std::span<const state::AccountRow> stored);
 
+// Throws the Error of a conflict, with both ways out of it.
+[[noreturn]] void refuse_conflict(const std::string& name, const std::string& user, const state::AccountRow& stored);
+
 // Decides and records. Throws Error account_identity at a conflict.
 state::AccountRow resolve_account(state::StateStore& store, const ConfiguredAccount& account, std::span<const std::string> configured);
 

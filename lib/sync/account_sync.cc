@@ -376,10 +376,7 @@ DryRun plan_account(state::StateStore* store, const Clock& clock, const SyncRequ
   if (store != nullptr) {
     const auto stored = store->accounts();
     const AccountDecision decision = decide_account({settings.name, settings.endpoint.host, settings.login.user}, configured_names, stored);
-    if (decision.match == AccountMatch::conflict) {
-      throw Error(ErrorCode::account_identity, "the account " + settings.name + " was " + escaped(decision.row.user) + " until now",
-                  "`popsync rename` or `popsync forget`");
-    }
+    if (decision.match == AccountMatch::conflict) refuse_conflict(settings.name, settings.login.user, decision.row);
     account = decision.row;
     if (!account.id.empty()) {
       lock = state::lock_account(store->directory(), account.id, command, request.lock_wait, request.stop);

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+#include "account_wiring.h"
+
+#include <map>
+
+#include "config/config_loader.h"
+
+namespace popsync {
+namespace {
+
+auth::Method method_of(config::AuthMethod method) {
+  switch (method) {
+    case config::AuthMethod::automatic: return auth::Method::automatic;
+    case config::AuthMethod::user: return auth::Method::user;
+    case config::AuthMethod::plain: return auth::Method::plain;
+    case config::AuthMethod::apop: return auth::Method::apop;
+  }
+  return auth::Method::automatic;
+}
+
+net::Pipelining pipelining_of(config::Pipelining pipelining) {
+  switch (pipelining) {
+    case config::Pipelining::automatic: return net::Pipelining::automatic;
+    case config::Pipelining::on: return net::Pipelining::on;
+    case config::Pipelining::off: return net::Pipelining::off;
+  }
+  return net::Pipelining::automatic;
+}
+
+sync::LeavePolicy policy_of(const config::LeaveOnServer& leave) {
+  switch (leave.kind) {
+    case config::LeaveOnServer::Kind::keep: return {.kind = sync::LeavePolicy::Kind::keep, .age = {}};
+    case config::LeaveOnServer::Kind::remove: return {.kind = sync::LeavePolicy::Kind::remove, .age = {}};
+    case config::LeaveOnServer::Kind::remove_after: return {.kind = sync::LeavePolicy::Kind::remove_after, .age = leave.age};
+  }
+  return {};
+}
+
+}  // namespace
+
+sync::AccountSettings sync_settings(const config::Account& account) {
+  const sync::LeavePolicy leave = policy_of(account.leave_on_server);
+  return {.name = account.name,
+          .endpoint = account.endpoint,
+          .tls = account.tls,
+          .login = {.tls = account.tls.mode,
+                    .method = method_of(account.auth),
+                    .allow_insecure_auth = account.allow_insecure_auth,
+                    .user = account.user,
+                    .pipelining = pipelining_of(account.pipelining)},
+          .maildir = account.maildir,
+          .leave = leave,
+          .leave_text = std::to_string(static_cast<int>(leave.kind)) + "/" + std::to_string(leave.age.count()),
+          .max_message_size = account.max_message_size,
+          .rset_before_quit = account.rset_before_quit};
+}
+
+std::unique_ptr<secrets::SecretKeeper> secret_keeper(const config::Account& account, const config::Config& config) {
+  return std::make_unique<secrets::SecretKeeper>(account.secret, config.password_variables(), account.secret_lifetime);
+}
+
+net::SecretProvider provide_from(secrets::SecretKeeper& keeper, const StopSignal& stop) {
+  return [&keeper, &stop] { return keeper.get(stop).reveal(); };
+}
+
+schedule::Account scheduled(const config::Account& account) {
+  config::Config one;
+  one.accounts.push_back(account);
+  return {.name = account.name, .host = account.endpoint.host, .interval = account.interval, .revision = config::to_toml(one, {})};
+}
+
+}  // namespace popsync

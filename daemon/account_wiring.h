@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+// From the configuration's account to what the modules take: settings for sync, a secret provider, a place in the schedule.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/stop_signal.h"
+#include "config/config.h"
+#include "net/pop3_client.h"
+#include "schedule/account_plan.h"
+#include "secrets/secret_source.h"
+#include "sync/account_settings.h"
+
+namespace popsync {
+
+sync::AccountSettings sync_settings(const config::Account& account);
+std::unique_ptr<secrets::SecretKeeper> secret_keeper(const config::Account& account, const config::Config& config);
+// `keeper` and `stop` must outlive the provider.
+net::SecretProvider provide_from(secrets::SecretKeeper& keeper, const StopSignal& stop);
+schedule::Account scheduled(const config::Account& account);
+
+}  // namespace popsync

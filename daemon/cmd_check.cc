@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT
+// popsync check: would a sync work? Configuration, secret, mailstore, state; with --connect the server too. Makes nothing and fetches nothing.
+#include <iostream>
+
+#include "account_wiring.h"
+#include "base/escape.h"
+#include "base/format.h"
+#include "base/log.h"
+#include "commands.h"
+#include "json_text.h"
+#include "look.h"
+#include "state/install.h"
+#include "sync/account_identity.h"
+#include "sync/fetch_plan.h"
+#include "sync/mailstore_opening.h"
+
+namespace popsync {
+namespace {
+
+struct Finding {
+  enum class Grade { good, warning, bad } grade = Grade::good;
+  std::string what;    // "secret"
+  std::string detail;  // one sentence
+  std::string hint;
+  std::optional<ErrorCode> code;
+};
+
+std::string_view text_of(Finding::Grade grade) {
+  switch (grade) {
+    case Finding::Grade::good: return "ok";
+    case Finding::Grade::warning: return "warning";
+    case Finding::Grade::bad: return "failed";
+  }
+  return "failed";
+}
+
+class AccountCheck {
+ public:
+  AccountCheck(const Program& program, const config::Account& account, state::StateStore* store, const StopSignal& stop)
+      : program_(program), account_(account), store_(store), stop_(stop) {}
+
+  std::vector<Finding> run() {
+    attempt("state", [this] { state(); });
+    attempt("secret", [this] { secret(); });
+    attempt("mailstore", [this] { mailstore(); });
+    if (program_.options.connect) attempt("server", [this] { server(); });
+    return std::move(findings_);
+  }
+
+ private:
+  template <typename Work>
+  void attempt(const std::string& what, Work&& work) {
+    try {
+      std::forward<Work>(work)();
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::interrupted) throw;
+      findings_.push_back({.grade = Finding::Grade::bad, .what = what, .detail = error.message(), .hint = error.hint(), .code = error.code()});
+    }
+  }
+
+  void good(const std::string& what, const std::string& detail) {
+    findings_.push_back({.grade = Finding::Grade::good, .what = what, .detail = detail, .hint = "", .code = {}});
+  }
+  void warn(const std::string& what, const std::string& detail, const std::string& hint) {
+    findings_.push_back({.grade = Finding::Grade::warning, .what = what, .detail = detail, .hint = hint, .code = {}});
+  }
+
+  void state() {
+    stored_ = stored_account(store_, program_, account_);
+    good("state", stored_ ? counted(store_->seen_count(stored_->id), "message") + " known"
+                          : "nothing stored yet, the first sync makes it in " + program_.paths.state_dir);
+  }
+
+  void secret() {
+    const auto keeper = secret_keeper(account_, program_.config);
+    keeper->get(stop_);
+    good("secret", "can be read");
+  }
+
+  void mailstore() {
+    const auto key = state::read_install_key(program_.paths.state_dir);
+    const delivery::Inspection found = delivery::inspect(real_fs(), account_.maildir, key.value_or(""));
+    const bool used = stored_ && std::ranges::count(store_->mailstores(stored_->id), account_.maildir, &state::MailstoreRow::path) > 0;
+    if (used) {
+      (void)sync::open_mailstore(*store_, real_fs(), *stored_, account_.maildir);
+      good("mailstore", escaped(account_.maildir) + " is the Maildir used before");
+      return;
+    }
+    switch (found.condition) {
+      case delivery::MailstoreCondition::absent:
+        good("mailstore", escaped(account_.maildir) + " does not exist yet, the first sync makes it");
+        return;
+      case delivery::MailstoreCondition::empty:
+        good("mailstore", escaped(account_.maildir) + " is empty, the first sync makes a Maildir of it");
+        return;
+      case delivery::MailstoreCondition::maildir: good("mailstore", escaped(account_.maildir) + " is a Maildir, new mail is added to it"); return;
+      case delivery::MailstoreCondition::ours: good("mailstore", escaped(account_.maildir) + " is shared with another account of this state"); return;
+      case delivery::MailstoreCondition::foreign:
+        throw Error(ErrorCode::mailstore_foreign, "the Maildir " + escaped(account_.maildir) + " is filled by another popsync state",
+                    "use that state (--state-dir DIR), or another folder");
+      case delivery::MailstoreCondition::other:
+        throw Error(ErrorCode::mailstore_unavailable, escaped(account_.maildir) + " holds files and is no Maildir",
+                    "name a folder that does not exist yet, or a Maildir");
+    }
+  }
+
+  void server() {
+    with_session(program_, account_, store_, stop_, [this](sync::OpenSession& session) {
+      const net::Pop3Client& client = *session.client;
+      good("server", "logged in as " + escaped(account_.user) + " at " + account_.endpoint.host + ":" + std::to_string(account_.endpoint.port) +
+                         ", " + session.transport->description());
+      capabilities(client);
+      maildrop(session.client->listing());
+    });
+  }
+
+  void capabilities(const net::Pop3Client& client) {
+    const pop3::Capabilities& found = client.capabilities();
+    good("capabilities", std::string("PIPELINING ") + (found.pipelining ? "yes" : "no") + ", UIDL " + (found.uidl ? "yes" : "not announced") +
+                             ", TOP " + (found.top ? "yes" : "not announced") +
+                             (found.implementation.empty() ? "" : "," + escaped(found.implementation)));
+    if (found.login_delay) {
+      warn("capabilities", "the server wants " + human_duration(*found.login_delay) + " between logins", "the interval is never shorter than that");
+    }
+    if (found.expire) {
+      warn("capabilities",
+           found.expire->count() == 0 ? "the server deletes messages once they are retrieved (EXPIRE 0)"
+                                      : "the server deletes messages after " + std::to_string(found.expire->count()) + " days (EXPIRE)",
+           "leave_on_server cannot change that");
+    }
+  }
+
+  void maildrop(const net::MaildropListing& listing) {
+    if (!listing.unique_ids) {
+      warn("maildrop", "the server has no UIDL",
+           "only leave_on_server = false works there, and a crash at the wrong moment may fetch a message twice");
+      return;
+    }
+    const auto rows = stored_ ? store_->messages(stored_->id) : std::vector<state::MessageRow>{};
+    const sync::FetchPlan plan =
+        sync::plan_fetch(listing.entries, rows, {.leave = {}, .max_message_size = account_.max_message_size, .now = system_clock().wall()});
+    good("maildrop", counted(listing.entries.size(), "message") + " there, " + std::to_string(plan.fetch.size()) + " to fetch (" +
+                         human_octets(plan.octets) + "), " + std::to_string(plan.hold.size()) + " too big");
+    if (listing.unusable_lines > 0)
+      warn("maildrop", counted(listing.unusable_lines, "line") + " of the listing made no sense", "those messages are left alone");
+    if (stored_ && stored_->equal_settlements >= state::kEqualSettlementsMax) {
+      warn("maildrop", "the server's message sizes change although the messages do not",
+           "messages are compared by content before anything is deleted");
+    }
+  }
+
+  const Program& program_;
+  const config::Account& account_;
+  state::StateStore* store_;
+  const StopSignal& stop_;
+  std::optional<state::AccountRow> stored_;
+  std::vector<Finding> findings_;
+};
+
+void print_text(const std::string& name, const std::vector<Finding>& findings) {
+  for (const Finding& finding : findings) {
+    std::cout << name << ": " << finding.what << ": " << text_of(finding.grade) << ": " << finding.detail << '\n';
+    if (!finding.hint.empty()) std::cout << "  " << finding.hint << '\n';
+  }
+}
+
+Poco::JSON::Object::Ptr as_json(const std::string& name, const std::vector<Finding>& findings) {
+  auto account = json_object();
+  account->set("name", name);
+  Poco::JSON::Array::Ptr list = new Poco::JSON::Array;
+  for (const Finding& finding : findings) {
+    auto entry = json_object();
+    entry->set("what", finding.what);
+    entry->set("result", std::string(text_of(finding.grade)));
+    entry->set("detail", finding.detail);
+    entry->set("hint", finding.hint);
+    entry->set("code", finding.code ? Poco::Dynamic::Var(std::string(name_of(*finding.code))) : Poco::Dynamic::Var());
+    list->add(entry);
+  }
+  account->set("checks", list);
+  return account;
+}
+
+void accept_mailstores(const Program& program) {
+  if (program.options.accounts.empty()) throw Error(ErrorCode::usage, "--accept-mailstore needs the account's name");
+  const auto store = state::StateStore::open(program.paths.state_dir);
+  const StopOnSignal stop;
+  for (const config::Account* account : program.chosen_accounts()) {
+    const state::AccountRow row = sync::resolve_account(*store, {account->name, account->endpoint.host, account->user}, program.account_names());
+    const state::FileLock lock =
+        state::lock_account(store->directory(), row.id, program.lock_name(), program.options.wait.value_or(state::kLockWaitDefault), stop.signal());
+    (void)sync::accept_mailstore(*store, real_fs(), row, account->maildir);
+    log_info(account->name, "takes " + escaped(account->maildir) + " as its mailstore from now on");
+  }
+}
+
+}  // namespace
+
+int cmd_check(Program& program) {
+  if (program.options.accept_mailstore) accept_mailstores(program);
+  const auto store = state::StateStore::open_existing(program.paths.state_dir);
+  const StopOnSignal stop;
+  Poco::JSON::Array::Ptr accounts = new Poco::JSON::Array;
+  int status = 0;
+  for (const config::Account* account : program.chosen_accounts()) {
+    const auto findings = AccountCheck(program, *account, store.get(), stop.signal()).run();
+    for (const Finding& finding : findings) {
+      if (finding.code) status = worse_exit_status(status, exit_status(*finding.code));
+    }
+    accounts->add(as_json(account->name, findings));
+    if (!program.options.json) print_text(account->name, findings);
+  }
+  if (program.options.json) {
+    auto answer = json_answer();
+    answer->set("accounts", accounts);
+    print_json(answer);
+  }
+  return status;
+}
+
+}  // namespace popsync

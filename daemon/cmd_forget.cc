@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+// popsync forget: drops the rows of an account. Its mail stays here and on the server; a later sync would fetch everything on the server again.
+#include <unistd.h>
+
+#include <algorithm>
+#include <iostream>
+
+#include "base/error.h"
+#include "base/escape.h"
+#include "base/format.h"
+#include "base/nearest.h"
+#include "commands.h"
+#include "look.h"
+#include "state/transaction.h"
+
+namespace popsync {
+namespace {
+
+bool confirmed(const std::string& name, std::uint64_t messages) {
+  std::cerr << "Forget " << counted(messages, "message") << " of " << name
+            << "? The mail stays, but what is still on the server would be fetched again. [y/N] ";
+  std::string answer;
+  std::getline(std::cin, answer);
+  return answer == "y" || answer == "Y" || answer == "yes";
+}
+
+}  // namespace
+
+int cmd_forget(Program& program) {
+  const std::string& name = program.options.accounts.front();
+  const auto store = state::StateStore::open_existing(program.paths.state_dir);
+  const auto rows = store ? store->accounts() : std::vector<state::AccountRow>{};
+  const auto row = std::ranges::find(rows, name, &state::AccountRow::name);
+  if (row == rows.end()) {
+    std::vector<std::string> names;
+    for (const state::AccountRow& each : rows) names.push_back(each.name);
+    throw Error(ErrorCode::unknown_account, "the state knows no account \"" + escaped(name) + "\"" + did_you_mean(name, names));
+  }
+  const std::uint64_t messages = store->seen_count(row->id);
+  if (!program.options.yes) {
+    if (::isatty(STDIN_FILENO) != 1) throw Error(ErrorCode::usage, "forget asks on a terminal; there is none", "say --yes if it is meant");
+    if (!confirmed(name, messages)) return 0;
+  }
+  const StopOnSignal stop;
+  const state::FileLock lock = state::lock_account(store->directory(), row->id, program.lock_name(), state::kLockWaitDefault, stop.signal());
+  auto transaction = store->begin();
+  transaction.forget_account(row->id);
+  transaction.commit();
+  std::cout << name << ": " << counted(messages, "message") << " forgotten\n";
+  return 0;
+}
+
+}  // namespace popsync

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+// popsync list: the maildrop and what popsync knows of it.
+#include <spdlog/fmt/fmt.h>
+
+#include <iostream>
+#include <unordered_map>
+
+#include "account_wiring.h"
+#include "base/format.h"
+#include "commands.h"
+#include "json_text.h"
+#include "look.h"
+
+namespace popsync {
+namespace {
+
+struct Line {
+  pop3::ListingEntry entry;
+  std::size_t occurrence = 1;  // among entries with this unique-id
+  std::string_view state;
+};
+
+std::string_view state_of(const pop3::ListingEntry& entry, const std::vector<const state::MessageRow*>& rows, std::uint64_t max_message_size) {
+  const state::MessageRow* match = nullptr;
+  for (const state::MessageRow* row : rows) {
+    if (!match || row->list_size == entry.list_size) match = row;
+  }
+  if (match == nullptr) return entry.list_size.value_or(0) > max_message_size ? "too big" : "new";
+  switch (match->state) {
+    case state::RowState::held: return "held";
+    case state::RowState::skipped: return "skipped";
+    default: return "seen";
+  }
+}
+
+std::vector<Line> lines_of(const std::vector<pop3::ListingEntry>& entries, const std::vector<state::MessageRow>& rows,
+                           std::uint64_t max_message_size) {
+  std::unordered_map<std::string, std::vector<const state::MessageRow*>> by_uid;
+  for (const state::MessageRow& row : rows) by_uid[row.uid.octets].push_back(&row);
+  std::unordered_map<std::string, std::size_t> occurrences;
+  std::vector<Line> lines;
+  for (const pop3::ListingEntry& entry : entries) {
+    lines.push_back(
+        {.entry = entry, .occurrence = ++occurrences[entry.uid.octets], .state = state_of(entry, by_uid[entry.uid.octets], max_message_size)});
+  }
+  return lines;
+}
+
+void print_text(const std::vector<Line>& lines) {
+  std::cout << fmt::format("{:>7}  {:>10}  {:<8}  {}\n", "number", "size", "state", "unique-id");
+  for (const Line& line : lines) {
+    const std::string size = line.entry.list_size ? human_octets(*line.entry.list_size) : "?";
+    std::cout << fmt::format("{:>7}  {:>10}  {:<8}  {}\n", line.entry.number.value, size, line.state, pop3::to_text(line.entry.uid, line.occurrence));
+  }
+}
+
+void print_lines_as_json(const std::string& account, const std::vector<Line>& lines) {
+  auto answer = json_answer();
+  answer->set("account", account);
+  Poco::JSON::Array::Ptr messages = new Poco::JSON::Array;
+  for (const Line& line : lines) {
+    auto message = json_object();
+    message->set("number", line.entry.number.value);
+    message->set("size", line.entry.list_size ? Poco::Dynamic::Var(*line.entry.list_size) : Poco::Dynamic::Var());
+    message->set("uid", pop3::to_text(line.entry.uid, line.occurrence));
+    message->set("state", std::string(line.state));
+    messages->add(message);
+  }
+  answer->set("messages", messages);
+  print_json(answer);
+}
+
+}  // namespace
+
+int cmd_list(Program& program) {
+  const config::Account& account = *program.chosen_accounts().front();
+  const auto store = state::StateStore::open_existing(program.paths.state_dir);
+  const StopOnSignal stop;
+  net::MaildropListing listing;
+  with_session(program, account, store.get(), stop.signal(), [&](sync::OpenSession& session) { listing = session.client->listing(); });
+  const auto stored = stored_account(store.get(), program, account);
+  const auto rows = stored ? store->messages(stored->id) : std::vector<state::MessageRow>{};
+  const auto lines = lines_of(listing.entries, rows, account.max_message_size);
+  if (program.options.json) {
+    print_lines_as_json(account.name, lines);
+  } else {
+    print_text(lines);
+  }
+  return 0;
+}
+
+}  // namespace popsync

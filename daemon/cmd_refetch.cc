@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+// popsync refetch: forgets rows, so that the next sync fetches those messages again if the server still has them.
+#include <iostream>
+
+#include "base/format.h"
+#include "commands.h"
+#include "look.h"
+#include "state/transaction.h"
+#include "sync/verification.h"
+#include "unique_id_arguments.h"
+
+namespace popsync {
+namespace {
+
+std::vector<state::RowId> named_rows(state::StateStore& store, const state::AccountRow& account, const std::vector<std::string>& uids) {
+  const auto rows = store.messages(account.id);
+  std::vector<state::RowId> out;
+  for (const std::string& text : uids) {
+    const pop3::UniqueIdText wanted = parse_uid_argument(text);
+    std::size_t occurrence = 0;
+    const std::size_t before = out.size();
+    for (const state::MessageRow& row : rows) {
+      if (row.uid == wanted.uid && ++occurrence == wanted.occurrence) out.push_back(row.id);
+    }
+    if (out.size() == before) refuse_unknown_uid(text, account.name);
+  }
+  return out;
+}
+
+std::vector<state::RowId> all_rows(state::StateStore& store, const state::AccountRow& account) {
+  std::vector<state::RowId> out;
+  for (const state::MessageRow& row : store.messages(account.id)) {
+    if (row.state != state::RowState::staged) out.push_back(row.id);  // recovery's, not ours
+  }
+  return out;
+}
+
+std::vector<state::RowId> missing_rows(state::StateStore& store, const state::AccountRow& account) {
+  std::vector<state::RowId> out;
+  for (const state::PublishedRow& row : sync::verify_account(store, real_fs(), account).missing) out.push_back(row.id);
+  return out;
+}
+
+}  // namespace
+
+int cmd_refetch(Program& program) {
+  const Options& options = program.options;
+  const int ways = (options.uids.empty() ? 0 : 1) + (options.all ? 1 : 0) + (options.missing ? 1 : 0);
+  if (ways != 1) throw Error(ErrorCode::usage, "refetch takes unique-ids, or --all, or --missing");
+  const config::Account& account = *program.chosen_accounts().front();
+  const auto store = state::StateStore::open_existing(program.paths.state_dir);
+  const auto stored = stored_account(store.get(), program, account);
+  if (!stored) throw Error(ErrorCode::unknown_account, "account " + account.name + " has fetched nothing yet", "popsync sync " + account.name);
+  const StopOnSignal stop;
+  const state::FileLock lock =
+      state::lock_account(store->directory(), stored->id, program.lock_name(), options.wait.value_or(state::kLockWaitDefault), stop.signal());
+  const auto rows = options.all       ? all_rows(*store, *stored)
+                    : options.missing ? missing_rows(*store, *stored)
+                                      : named_rows(*store, *stored, options.uids);
+  auto transaction = store->begin();
+  for (const state::RowId row : rows) transaction.erase_message(row);
+  transaction.commit();
+  std::cout << account.name << ": " << counted(rows.size(), "message") << " will be fetched again at the next sync, if the server still has them\n";
+  return 0;
+}
+
+}  // namespace popsync

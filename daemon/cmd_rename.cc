@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+// popsync rename OLD NEW: the state of OLD goes on under NEW. The configuration is the user's to change.
+#include <algorithm>
+#include <iostream>
+
+#include "base/error.h"
+#include "base/escape.h"
+#include "base/nearest.h"
+#include "commands.h"
+#include "config/config_sections.h"
+#include "look.h"
+#include "state/transaction.h"
+
+namespace popsync {
+
+int cmd_rename(Program& program) {
+  const std::string& old_name = program.options.accounts[0];
+  const std::string& new_name = program.options.accounts[1];
+  if (!config::is_account_name(new_name))
+    throw Error(ErrorCode::usage, "\"" + escaped(new_name) + "\" is no account name", "letters, digits and . _ @ + -, at most 64");
+  const auto store = state::StateStore::open_existing(program.paths.state_dir);
+  const auto rows = store ? store->accounts() : std::vector<state::AccountRow>{};
+  const auto old_row = std::ranges::find(rows, old_name, &state::AccountRow::name);
+  if (old_row == rows.end()) {
+    std::vector<std::string> names;
+    for (const state::AccountRow& row : rows) names.push_back(row.name);
+    throw Error(ErrorCode::unknown_account, "the state knows no account \"" + escaped(old_name) + "\"" + did_you_mean(old_name, names));
+  }
+  if (std::ranges::count(rows, new_name, &state::AccountRow::name) > 0) {
+    throw Error(ErrorCode::usage, "the state has an account " + new_name + " already", "`popsync forget " + new_name + "` drops it");
+  }
+  const StopOnSignal stop;
+  const state::FileLock lock = state::lock_account(store->directory(), old_row->id, program.lock_name(), state::kLockWaitDefault, stop.signal());
+  state::AccountRow renamed = *old_row;
+  renamed.name = new_name;
+  auto transaction = store->begin();
+  transaction.update_account(renamed);
+  transaction.commit();
+  std::cout << old_name << " is now " << new_name << "; call it so in the configuration too\n";
+  return 0;
+}
+
+}  // namespace popsync

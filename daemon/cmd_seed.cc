@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+// popsync seed: everything on the server now counts as seen; only what comes later is fetched. Never deletes: seeded rows are not removable.
+#include <iostream>
+
+#include "account_wiring.h"
+#include "base/format.h"
+#include "commands.h"
+#include "look.h"
+#include "state/transaction.h"
+#include "sync/account_identity.h"
+#include "sync/fetch_plan.h"
+
+namespace popsync {
+
+int cmd_seed(Program& program) {
+  const config::Account& account = *program.chosen_accounts().front();
+  const auto store = state::StateStore::open(program.paths.state_dir);
+  const StopOnSignal stop;
+  const state::AccountRow row = sync::resolve_account(*store, {account.name, account.endpoint.host, account.user}, program.account_names());
+  std::size_t seeded = 0;
+  with_session(program, account, store.get(), stop.signal(), [&](sync::OpenSession& session) {
+    const net::MaildropListing listing = session.client->listing();
+    if (!listing.unique_ids) throw Error(ErrorCode::server_permanent, "the server has no UIDL: there is nothing to remember its messages by");
+    const sync::FetchPlan plan =
+        sync::plan_fetch(listing.entries, store->messages(row.id), {.leave = {}, .max_message_size = UINT64_MAX, .now = system_clock().wall()});
+    auto transaction = store->begin();
+    for (const sync::Fetch& fetch : plan.fetch) {
+      if (!fetch.candidates.empty()) continue;  // a known message in doubt: the next sync looks at its content
+      for (const state::RowId held : fetch.replaces) transaction.erase_message(held);
+      transaction.insert_known({.account = row.id,
+                                .state = state::RowState::seen,
+                                .uid = fetch.entry.uid,
+                                .list_size = fetch.entry.list_size,
+                                .reason = "",
+                                .tries = 0,
+                                .at = system_clock().wall()});
+      ++seeded;
+    }
+    transaction.commit();
+  });
+  std::cout << account.name << ": " << counted(seeded, "message") << " marked as seen\n";
+  return 0;
+}
+
+}  // namespace popsync

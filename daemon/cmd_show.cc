@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// popsync show: header and first lines of a message on the server, by TOP: it is not retrieved, so no server marks or hides it.
+#include <iostream>
+#include <sstream>
+
+#include "base/escape.h"
+#include "commands.h"
+#include "look.h"
+#include "unique_id_arguments.h"
+
+namespace popsync {
+namespace {
+
+constexpr std::uint32_t kBodyLines = 20;
+constexpr std::size_t kLineOctetsMax = 1000;
+
+pop3::MessageNumber find_number(net::Pop3Client& client, const std::string& text, const std::string& account) {
+  const pop3::UniqueIdText wanted = parse_uid_argument(text);
+  std::size_t occurrence = 0;
+  for (const pop3::ListingEntry& entry : client.listing().entries) {
+    if (entry.uid == wanted.uid && ++occurrence == wanted.occurrence) return entry.number;
+  }
+  refuse_unknown_uid(text, account);
+}
+
+// A message may hold anything that a terminal obeys; each line is shown escaped.
+void print_escaped(const std::string& message) {
+  std::istringstream lines(message);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.ends_with('\r')) line.pop_back();
+    std::cout << escaped(line, kLineOctetsMax) << '\n';
+  }
+}
+
+}  // namespace
+
+int cmd_show(Program& program) {
+  const Options& options = program.options;
+  if (options.uids.empty() == !options.number)
+    throw Error(ErrorCode::usage, "show takes a unique-id or --number N", "popsync list ACCOUNT prints both");
+  const config::Account& account = *program.chosen_accounts().front();
+  const auto store = state::StateStore::open_existing(program.paths.state_dir);
+  const StopOnSignal stop;
+  with_session(program, account, store.get(), stop.signal(), [&](sync::OpenSession& session) {
+    const pop3::MessageNumber number =
+        options.number ? pop3::MessageNumber{*options.number} : find_number(*session.client, options.uids.front(), account.name);
+    const auto text = session.client->top(number, kBodyLines);
+    if (!text) {
+      throw Error(ErrorCode::unknown_uid, "the server does not show message " + std::to_string(number.value),
+                  "it is gone, or the server has no TOP (`popsync check " + account.name + " --connect` tells)");
+    }
+    print_escaped(*text);
+  });
+  return 0;
+}
+
+}  // namespace popsync

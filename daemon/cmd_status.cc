@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+// popsync status: what the state tells about the accounts, without talking to a server.
+#include <unistd.h>
+
+#include <iostream>
+
+#include "base/format.h"
+#include "commands.h"
+#include "daemon_status.h"
+#include "json_text.h"
+#include "look.h"
+
+namespace popsync {
+namespace {
+
+struct AccountStatus {
+  std::string name;
+  std::string_view state;
+  state::AccountRow row;  // empty where nothing is stored
+  std::uint64_t seen = 0;
+  std::vector<state::HeldRow> held;
+  std::optional<Error> trouble;  // the stored account is another user's
+};
+
+std::string_view state_text(const config::Account& account, const state::AccountRow& row, bool syncing) {
+  if (!account.enabled) return "disabled";
+  if (syncing) return "syncing";
+  if (row.needs_operator) return "needs_operator";
+  if (row.consecutive_failures > 0) return "backing_off";
+  return row.last_success ? "ok" : "never";
+}
+
+AccountStatus status_of(const Program& program, state::StateStore* store, const config::Account& account) {
+  AccountStatus status{.name = account.name, .state = account.enabled ? "never" : "disabled", .row = {}, .seen = 0, .held = {}, .trouble = {}};
+  try {
+    const auto stored = stored_account(store, program, account);
+    if (!stored) return status;
+    status.row = *stored;
+    status.seen = store->seen_count(stored->id);
+    status.held = store->held(stored->id);
+    status.state = state_text(account, *stored, state::account_holder(store->directory(), stored->id).has_value());
+  } catch (const Error& error) {
+    status.state = "needs_operator";
+    status.trouble = error;
+  }
+  return status;
+}
+
+bool failing(const AccountStatus& status) { return status.trouble || status.row.consecutive_failures > 0 || status.row.needs_operator; }
+
+int exit_status_of(const AccountStatus& status) {
+  if (status.trouble) return exit_status(status.trouble->code());
+  if (!status.row.last_error || status.row.consecutive_failures == 0) return 0;
+  const auto code = error_code_named(status.row.last_error->code);
+  return exit_status(code.value_or(ErrorCode::bug));
+}
+
+Poco::Dynamic::Var last_error_json(const AccountStatus& status) {
+  if (status.trouble) return json_error(status.trouble);
+  if (!status.row.last_error) return {};
+  auto error = json_object();
+  error->set("at", rfc3339_utc(status.row.last_error->at));
+  error->set("code", status.row.last_error->code);
+  error->set("message", status.row.last_error->message);
+  error->set("hint", status.row.last_error->hint);
+  return error;
+}
+
+Poco::JSON::Object::Ptr as_json(const AccountStatus& status) {
+  auto out = json_object();
+  out->set("name", status.name);
+  out->set("state", std::string(status.state));
+  out->set("last_attempt", json_time(status.row.last_attempt));
+  out->set("last_success", json_time(status.row.last_success));
+  out->set("consecutive_failures", status.row.consecutive_failures);
+  out->set("last_error", last_error_json(status));
+  out->set("next_sync", json_time(status.row.next_sync));
+  out->set("seen", status.seen);
+  out->set("delivered_total", status.row.delivered_total);
+  out->set("octets_total", status.row.octets_total);
+  Poco::JSON::Array::Ptr held = new Poco::JSON::Array;
+  for (const state::HeldRow& row : status.held) {
+    auto message = json_object();
+    message->set("uid", pop3::to_text(row.uid));
+    message->set("reason", row.reason);
+    message->set("tries", row.tries);
+    held->add(message);
+  }
+  out->set("held", held);
+  return out;
+}
+
+void print_daemon(const std::optional<state::LockHolder>& daemon) {
+  if (daemon) {
+    std::cout << "popsync runs, pid " << daemon->pid << ", since " << rfc3339_utc(daemon->since) << '\n';
+  } else {
+    std::cout << "popsync does not run (start it with: systemctl --user enable --now popsync, or as a system service)\n";
+  }
+}
+
+void print_text(const AccountStatus& status, bool daemon_runs) {
+  const state::AccountRow& row = status.row;
+  std::cout << status.name << ": " << status.state;
+  if (row.last_success) std::cout << ", last success " << rfc3339_utc(*row.last_success);
+  if (daemon_runs && row.next_sync) std::cout << ", next " << rfc3339_utc(*row.next_sync);
+  std::cout << "\n  " << counted(status.seen, "message") << " seen, " << row.delivered_total << " delivered (" << human_octets(row.octets_total)
+            << "), " << status.held.size() << " held\n";
+  if (status.trouble) std::cout << "  " << status.trouble->what() << '\n';
+  if (row.last_error && row.consecutive_failures > 0) {
+    std::cout << "  failed " << row.consecutive_failures << (row.consecutive_failures == 1 ? " time" : " times in a row") << ", last at "
+              << rfc3339_utc(row.last_error->at) << ": " << row.last_error->message << '\n';
+    if (!row.last_error->hint.empty()) std::cout << "    " << row.last_error->hint << '\n';
+  }
+  for (const state::HeldRow& message : status.held) {
+    std::cout << "  held " << pop3::to_text(message.uid) << ": " << message.reason
+              << (message.tries > 0 ? ", tries: " + std::to_string(message.tries) : "") << '\n';
+  }
+}
+
+std::vector<const config::Account*> accounts_to_tell(const Program& program) {
+  if (!program.options.accounts.empty()) return program.chosen_accounts();
+  std::vector<const config::Account*> all;
+  for (const config::Account& account : program.config.accounts) all.push_back(&account);
+  return all;
+}
+
+}  // namespace
+
+int cmd_status(Program& program) {
+  const auto daemon = running_daemon(program.paths.state_dir);
+  const auto store = state::StateStore::open_existing(program.paths.state_dir);
+  Poco::JSON::Array::Ptr accounts = new Poco::JSON::Array;
+  int worst = 0;
+  if (!program.options.json) print_daemon(daemon);
+  for (const config::Account* account : accounts_to_tell(program)) {
+    const AccountStatus status = status_of(program, store.get(), *account);
+    if (account->enabled) worst = worse_exit_status(worst, exit_status_of(status));
+    if (program.options.failing && !failing(status)) continue;
+    accounts->add(as_json(status));
+    if (!program.options.json) print_text(status, daemon.has_value());
+  }
+  if (program.options.json) {
+    auto answer = json_answer();
+    auto running = json_object();
+    running->set("running", daemon.has_value());
+    running->set("pid", daemon ? Poco::Dynamic::Var(daemon->pid) : Poco::Dynamic::Var());
+    running->set("since", daemon ? Poco::Dynamic::Var(rfc3339_utc(daemon->since)) : Poco::Dynamic::Var());
+    answer->set("daemon", running);
+    answer->set("accounts", accounts);
+    print_json(answer);
+  }
+  return program.options.exit_code ? worst : 0;
+}
+
+}  // namespace popsync

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: MIT
+// popsync sync: one pass over the accounts.
+#include <unistd.h>
+
+#include <iostream>
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "account_wiring.h"
+#include "base/format.h"
+#include "commands.h"
+#include "daemon_status.h"
+#include "json_text.h"
+#include "look.h"
+#include "progress_bars.h"
+#include "schedule/one_pass.h"
+#include "sync/account_sync.h"
+
+namespace popsync {
+namespace {
+
+std::string summary(const sync::SyncReport& report) {
+  std::string text = report.account + ": ";
+  text += report.fetched == 0 ? "nothing new" : counted(report.fetched, "message") + " fetched (" + human_octets(report.octets) + ")";
+  if (report.recovered > 0) text += ", " + std::to_string(report.recovered) + " finished after an interruption";
+  if (report.deleted > 0) text += ", " + std::to_string(report.deleted) + " deleted on the server";
+  if (report.held > 0) text += ", " + std::to_string(report.held) + " held";
+  return text;
+}
+
+std::string_view text_of(sync::SyncResult result) {
+  switch (result) {
+    case sync::SyncResult::ok: return "ok";
+    case sync::SyncResult::error: return "error";
+    case sync::SyncResult::interrupted: return "interrupted";
+    case sync::SyncResult::not_run: return "not_run";
+  }
+  return "error";
+}
+
+// Takes reports as they come and tells them: bars and lines on a terminal, lines for what happened elsewhere, JSON at the end.
+class Teller {
+ public:
+  explicit Teller(const Options& options)
+      : json_(options.json), quiet_(options.verbosity < 0), terminal_(!options.json && ::isatty(STDOUT_FILENO) == 1) {
+    if (!json_ && !quiet_ && !options.trace && terminal_shows_progress()) bars_ = std::make_unique<ProgressBars>();
+  }
+
+  [[nodiscard]] sync::ProgressFunction progress(const std::string& account) {
+    if (!bars_) return {};
+    return [this, account](const sync::Progress& progress) { bars_->show(account, progress); };
+  }
+
+  void tell(sync::SyncReport report) {
+    const std::lock_guard lock(mutex_);
+    if (bars_) bars_->finish(report.account, "");
+    if (!json_) print(report);
+    reports_.emplace(report.account, std::move(report));
+  }
+
+  int finish() {
+    bars_.reset();
+    int status = 0;
+    for (const auto& [name, report] : reports_) {
+      if (report.error) status = worse_exit_status(status, exit_status(report.error->code()));
+      if (report.result == sync::SyncResult::not_run) status = worse_exit_status(status, exit_status(ErrorCode::interrupted));
+    }
+    if (json_) print_reports();
+    return status;
+  }
+
+ private:
+  void print(const sync::SyncReport& report) const {
+    const bool something = report.fetched > 0 || report.deleted > 0 || report.recovered > 0;
+    const bool ok = report.result == sync::SyncResult::ok;
+    if (!quiet_ && (something || (terminal_ && ok))) std::cout << summary(report) << std::endl;
+    if (!report.error) return;
+    std::cerr << "error: " << report.account << ": " << report.error->message() << '\n';
+    if (!report.error->hint().empty()) std::cerr << "  " << report.error->hint() << '\n';
+  }
+
+  void print_reports() const {
+    auto answer = json_answer();
+    Poco::JSON::Array::Ptr accounts = new Poco::JSON::Array;
+    for (const auto& [name, report] : reports_) {
+      auto account = json_object();
+      account->set("name", name);
+      account->set("result", std::string(text_of(report.result)));
+      account->set("fetched", report.fetched);
+      account->set("octets", report.octets);
+      account->set("deleted", report.deleted);
+      account->set("held", report.held);
+      account->set("skipped", report.skipped);
+      account->set("recovered", report.recovered);
+      account->set("duration_s", static_cast<double>(report.duration.count()) / 1000.0);
+      account->set("error", json_error(report.error));
+      accounts->add(account);
+    }
+    answer->set("accounts", accounts);
+    print_json(answer);
+  }
+
+  bool json_;
+  bool quiet_;
+  bool terminal_;
+  std::unique_ptr<ProgressBars> bars_;
+  std::mutex mutex_;  // guards reports_ and standard output
+  std::map<std::string, sync::SyncReport> reports_;
+};
+
+void print_plan(const config::Account& account, const sync::DryRun& dry) {
+  std::cout << account.name << ": would fetch " << counted(dry.plan.fetch.size(), "message") << " (" << human_octets(dry.plan.octets) << "), delete "
+            << counted(dry.old_deletions, "message") << " stored in earlier sessions, hold " << dry.plan.hold.size() << "; " << dry.plan.known
+            << " known already\n";
+  for (const sync::Fetch& fetch : dry.plan.fetch) {
+    std::cout << "  " << (fetch.candidates.empty() ? "fetch   " : "compare ") << pop3::to_text(fetch.entry.uid) << "  "
+              << human_octets(fetch.entry.list_size.value_or(0)) << '\n';
+  }
+  for (const sync::Removal& removal : dry.plan.remove) std::cout << "  delete  message-number " << removal.number.value << '\n';
+  for (const sync::Hold& hold : dry.plan.hold)
+    std::cout << "  hold    " << pop3::to_text(hold.entry.uid) << "  " << human_octets(hold.entry.list_size.value_or(0)) << '\n';
+}
+
+Poco::JSON::Object::Ptr plan_as_json(const std::string& name, const sync::DryRun& dry) {
+  auto account = json_object();
+  account->set("name", name);
+  account->set("would_fetch", dry.plan.fetch.size());
+  account->set("octets", dry.plan.octets);
+  account->set("would_delete", dry.old_deletions);
+  account->set("would_hold", dry.plan.hold.size());
+  account->set("skipped", dry.plan.known);
+  account->set("error", Poco::Dynamic::Var());
+  return account;
+}
+
+int dry_run(Program& program) {
+  const auto store = state::StateStore::open_existing(program.paths.state_dir);
+  const StopOnSignal stop;
+  Poco::JSON::Array::Ptr answers = new Poco::JSON::Array;
+  int status = 0;
+  for (const config::Account* account : program.chosen_accounts()) {
+    const sync::AccountSettings settings = sync_settings(*account);
+    const auto keeper = secret_keeper(*account, program.config);
+    try {
+      const sync::DryRun dry = sync::plan_account(store.get(), system_clock(),
+                                                  {.settings = settings,
+                                                   .secret = provide_from(*keeper, stop.signal()),
+                                                   .stop = stop.signal(),
+                                                   .lock_wait = program.options.wait.value_or(state::kLockWaitDefault),
+                                                   .trace = trace_for(program, account->name),
+                                                   .progress = {}},
+                                                  program.account_names(), program.lock_name());
+      if (program.options.json) {
+        answers->add(plan_as_json(account->name, dry));
+      } else {
+        print_plan(*account, dry);
+      }
+    } catch (const Error& error) {
+      status = worse_exit_status(status, exit_status(error.code()));
+      auto answer = json_object();
+      answer->set("name", account->name);
+      answer->set("error", json_error(error));
+      answers->add(answer);
+      if (!program.options.json) std::cerr << "error: " << account->name << ": " << error.what() << '\n';
+    }
+  }
+  if (program.options.json) {
+    auto answer = json_answer();
+    answer->set("accounts", answers);
+    print_json(answer);
+  }
+  return status;
+}
+
+}  // namespace
+
+int cmd_sync(Program& program) {
+  if (program.options.dry_run) return dry_run(program);
+  const auto accounts = program.chosen_accounts();
+  const auto store = state::StateStore::open(program.paths.state_dir);
+  delivery::SyncPool pool;
+  const sync::SyncServices services{.store = *store,
+                                    .fs = real_fs(),
+                                    .clock = system_clock(),
+                                    .pool = pool,
+                                    .configured_names = program.account_names(),
+                                    .command = program.lock_name()};
+  const StopOnSignal stop;
+  Teller teller(program.options);
+  std::vector<schedule::PassAccount> pass;
+  for (const config::Account* account : accounts) pass.push_back({.name = account->name, .host = account->endpoint.host});
+  const auto session = [&](const std::string& name) {
+    const config::Account& account = *program.config.find(name);
+    const sync::AccountSettings settings = sync_settings(account);
+    const auto keeper = secret_keeper(account, program.config);
+    teller.tell(sync::sync_account(services, {.settings = settings,
+                                              .secret = provide_from(*keeper, stop.signal()),
+                                              .stop = stop.signal(),
+                                              .lock_wait = program.options.wait.value_or(state::kLockWaitDefault),
+                                              .trace = trace_for(program, name),
+                                              .progress = teller.progress(name)}));
+  };
+  const schedule::Limits limits{.sessions_max = program.config.daemon.max_sessions,
+                                .sessions_per_host_max = program.config.daemon.max_sessions_per_host};
+  for (const std::string& name : schedule::run_one_pass(pass, limits, session, stop.signal().token())) {
+    sync::SyncReport report;
+    report.account = name;
+    teller.tell(report);
+  }
+  tell_daemon(store->directory());
+  return teller.finish();
+}
+
+}  // namespace popsync

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+// popsync verify: every published row against the mailstore; report only.
+#include <iostream>
+
+#include "base/format.h"
+#include "commands.h"
+#include "json_text.h"
+#include "look.h"
+#include "sync/verification.h"
+
+namespace popsync {
+namespace {
+
+void print_text(const std::string& name, const sync::Verification& found) {
+  std::cout << name << ": " << counted(found.published, "message") << " published, " << found.missing.size() << " not in the Maildir any more\n";
+  for (const state::PublishedRow& row : found.missing) {
+    std::cout << "  " << pop3::to_text(row.uid) << "  " << row.name << (row.unverified ? "  (moved or deleted before a crash was recovered)" : "")
+              << '\n';
+  }
+}
+
+Poco::JSON::Object::Ptr as_json(const std::string& name, const sync::Verification& found) {
+  auto account = json_object();
+  account->set("name", name);
+  account->set("published", found.published);
+  Poco::JSON::Array::Ptr missing = new Poco::JSON::Array;
+  for (const state::PublishedRow& row : found.missing) {
+    auto message = json_object();
+    message->set("uid", pop3::to_text(row.uid));
+    message->set("file", row.name);
+    missing->add(message);
+  }
+  account->set("missing", missing);
+  return account;
+}
+
+}  // namespace
+
+int cmd_verify(Program& program) {
+  const auto store = state::StateStore::open_existing(program.paths.state_dir);
+  Poco::JSON::Array::Ptr accounts = new Poco::JSON::Array;
+  bool differences = false;
+  for (const config::Account* account : program.chosen_accounts()) {
+    const auto stored = stored_account(store.get(), program, *account);
+    const sync::Verification found = stored ? sync::verify_account(*store, real_fs(), *stored) : sync::Verification{};
+    differences = differences || !found.missing.empty();
+    accounts->add(as_json(account->name, found));
+    if (!program.options.json) print_text(account->name, found);
+  }
+  if (program.options.json) {
+    auto answer = json_answer();
+    answer->set("accounts", accounts);
+    print_json(answer);
+  }
+  return differences ? exit_status(ErrorCode::differences) : 0;
+}
+
+}  // namespace popsync

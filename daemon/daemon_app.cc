@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: MIT
+#include "daemon_app.h"
+
+#include <csignal>
+
+#include "account_wiring.h"
+#include "base/error.h"
+#include "base/format.h"
+#include "base/log.h"
+#include "observe/service_manager.h"
+#include "observe/signal_thread.h"
+#include "state/transaction.h"
+#include "sync/account_sync.h"
+
+namespace popsync {
+namespace {
+
+void log_report(const sync::SyncReport& report) {
+  if (report.result == sync::SyncResult::interrupted) {
+    log_info(report.account, "stopped; " + counted(report.fetched, "message") + " of this session are stored");
+    return;
+  }
+  if (report.fetched > 0 || report.deleted > 0) {
+    log_info(report.account, counted(report.fetched, "message") + " fetched (" + human_octets(report.octets) + ")" +
+                                 (report.deleted > 0 ? ", " + std::to_string(report.deleted) + " deleted on the server" : "") + " in " +
+                                 human_duration(report.duration));
+  }
+  if (report.error) log_warning(report.account, report.error->what());
+}
+
+schedule::Limits limits_of(const config::Daemon& daemon) {
+  return {.sessions_max = daemon.max_sessions, .sessions_per_host_max = daemon.max_sessions_per_host};
+}
+
+}  // namespace
+
+struct DaemonApp::Generation {
+  config::Config config;
+  std::vector<std::string> names;
+  std::mutex mutex;  // guards keepers; one account's keeper is used by one session at a time
+  std::map<std::string, std::unique_ptr<secrets::SecretKeeper>> keepers;
+
+  explicit Generation(config::Config loaded) : config(std::move(loaded)) {
+    for (const config::Account& account : config.accounts) names.push_back(account.name);
+  }
+
+  secrets::SecretKeeper& keeper(const config::Account& account) {
+    const std::lock_guard lock(mutex);
+    auto& slot = keepers[account.name];
+    if (!slot) slot = secret_keeper(account, config);
+    return *slot;
+  }
+};
+
+DaemonApp::DaemonApp(Program& program)
+    : program_(program),
+      store_(state::StateStore::open(program.paths.state_dir)),
+      scheduler_(
+          system_clock(), {.limits = limits_of(program.config.daemon)},
+          [this](const std::string& name, const std::stop_token& stop) { return session(name, stop); },
+          [this](const std::vector<schedule::Planned>& planned) { on_planned(planned); }),
+      generation_(std::make_shared<Generation>(program.config)) {
+  store_->quick_check();
+  recover_all();
+  scheduler_.replace_accounts(scheduled_accounts());
+}
+
+DaemonApp::~DaemonApp() = default;
+
+int DaemonApp::run() {
+  const observe::SignalThread signals([this](int signal) { on_signal(signal); });
+  observe::notify_ready();
+  tell_status();
+  const auto period = observe::watchdog_period();
+  const bool ended =
+      scheduler_.run(stop_.get_token(), period ? schedule::Heartbeat{.every = *period, .beat = observe::notify_watchdog} : schedule::Heartbeat{});
+  flush_plans();
+  if (!ended) {
+    // A session hangs in the kernel (a dead NFS server); waiting for its thread would hang us too. All that is committed stays.
+    log_error("", "a session did not end in time; leaving without it");
+    std::_Exit(exit_status(ErrorCode::interrupted));
+  }
+  return 0;
+}
+
+void DaemonApp::recover_all() {
+  const auto current = generation();
+  const StopSignal stop(stop_.get_token());
+  const sync::SyncServices services{
+      .store = *store_, .fs = real_fs(), .clock = system_clock(), .pool = pool_, .configured_names = current->names, .command = program_.lock_name()};
+  for (const config::Account& account : current->config.accounts) {
+    if (!account.enabled) continue;
+    try {
+      const std::uint64_t finished = sync::recover_account(services, sync_settings(account), stop);
+      if (finished > 0) log_info(account.name, counted(finished, "message") + " finished after an interruption");
+    } catch (const Error& error) {
+      // The account's own session meets the same trouble and backs off; the others must not wait for it.
+      log_warning(account.name, std::string("recovery has to wait: ") + error.what());
+    }
+  }
+}
+
+void DaemonApp::on_signal(int signal) {
+  switch (signal) {
+    case SIGTERM:
+    case SIGINT:
+      observe::notify_stopping();
+      stop_.request_stop();
+      break;
+    case SIGHUP: reload(); break;
+    case SIGUSR1: scheduler_.sync_now(); break;
+    case SIGUSR2: look_at_state(); break;
+    default: break;
+  }
+}
+
+void DaemonApp::reload() {
+  observe::notify_reloading();
+  try {
+    if (auto loaded = reload_config(program_.paths)) {
+      {
+        const std::lock_guard lock(mutex_);
+        generation_ = std::make_shared<Generation>(std::move(*loaded));
+      }
+      const auto current = generation();
+      scheduler_.set_limits(limits_of(current->config.daemon));
+      scheduler_.replace_accounts(scheduled_accounts());
+      scheduler_.sync_now(current->names);
+      log_info("", "configuration reloaded: " + counted(current->names.size(), "account"));
+    } else {
+      log_error("", "the configuration has mistakes; the running one stays in force");
+    }
+  } catch (const Error& error) {
+    log_error("", std::string("the configuration could not be read, the running one stays in force: ") + error.what());
+  }
+  observe::notify_ready();
+  tell_status();
+}
+
+// Another popsync has synced: an account that we had given up on, or are waiting for, is well again.
+void DaemonApp::look_at_state() {
+  try {
+    for (const state::AccountRow& row : store_->accounts()) {
+      const std::lock_guard lock(mutex_);
+      const auto own = own_sessions_.find(row.name);
+      const bool by_another = row.last_success && (own == own_sessions_.end() || *row.last_success > own->second);
+      if (!by_another || row.consecutive_failures > 0) continue;
+      own_sessions_[row.name] = *row.last_success;
+      scheduler_.record_elsewhere(row.name, {.error = {}, .login_delay = {}, .secret_worked = true});
+    }
+  } catch (const Error& error) {
+    log_warning("", error.what());
+  }
+}
+
+schedule::Result DaemonApp::session(const std::string& name, const std::stop_token& token) {
+  const auto current = generation();
+  const config::Account* account = current->config.find(name);
+  if (account == nullptr) return {};
+  const StopSignal stop(token);
+  const sync::SyncServices services{
+      .store = *store_, .fs = real_fs(), .clock = system_clock(), .pool = pool_, .configured_names = current->names, .command = program_.lock_name()};
+  const sync::AccountSettings settings = sync_settings(*account);
+  secrets::SecretKeeper& keeper = current->keeper(*account);
+  const sync::SyncReport report = sync::sync_account(
+      services, {.settings = settings, .secret = provide_from(keeper, stop), .stop = stop, .lock_wait = {}, .trace = {}, .progress = {}});
+  if (report.error && report.error->code() == ErrorCode::login_refused) keeper.forget();
+  // Held by a `popsync sync`: it writes its own lines, and tells us when it is done.
+  if (!report.error || report.error->code() != ErrorCode::lock_held) log_report(report);
+  {
+    const std::lock_guard lock(mutex_);
+    own_sessions_[name] = system_clock().wall();
+  }
+  return {.error = report.error ? std::optional(report.error->code()) : std::nullopt,
+          .login_delay = report.login_delay,
+          .secret_worked = report.secret_worked};
+}
+
+void DaemonApp::on_planned(const std::vector<schedule::Planned>& planned) {
+  bool urgent = false;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const schedule::Planned& plan : planned) {
+      const auto before = plans_.find(plan.account);
+      const bool turned = before != plans_.end() && before->second.needs_operator != plan.needs_operator;
+      urgent = urgent || turned || plan.needs_operator;
+      plans_[plan.account] = plan;
+      unwritten_.push_back(plan.account);
+    }
+    urgent = urgent || system_clock().steady() - last_flush_ >= kPlanFlushEvery;
+  }
+  if (urgent) flush_plans();
+  tell_status();
+}
+
+void DaemonApp::flush_plans() {
+  std::vector<schedule::Planned> plans;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const std::string& name : unwritten_) plans.push_back(plans_[name]);
+    unwritten_.clear();
+    last_flush_ = system_clock().steady();
+  }
+  if (plans.empty()) return;
+  try {
+    auto transaction = store_->begin();
+    for (const schedule::Planned& plan : plans) transaction.set_plan(plan.account, plan.next_sync, plan.needs_operator);
+    transaction.commit();
+  } catch (const Error& error) {
+    log_warning("", error.what());  // only told to `status`; the next plan is written again
+  }
+}
+
+void DaemonApp::tell_status() {
+  std::size_t failing = 0;
+  std::size_t accounts = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const config::Account& account : generation_->config.accounts) accounts += account.enabled ? 1 : 0;
+    for (const auto& [name, plan] : plans_) failing += plan.consecutive_failures > 0 || plan.needs_operator ? 1 : 0;
+  }
+  observe::notify_status(counted(accounts, "account") +
+                         (failing == 0 ? ", all well" : ", " + std::to_string(failing) + " failing (popsync status --failing)"));
+}
+
+std::shared_ptr<DaemonApp::Generation> DaemonApp::generation() const {
+  const std::lock_guard lock(mutex_);
+  return generation_;
+}
+
+std::vector<schedule::Account> DaemonApp::scheduled_accounts() const {
+  std::map<std::string, std::optional<WallTime>> attempts;
+  for (const state::AccountRow& row : store_->accounts()) attempts[row.name] = row.last_attempt;
+  std::vector<schedule::Account> accounts;
+  for (const config::Account& account : generation()->config.accounts) {
+    if (!account.enabled) continue;
+    accounts.push_back(scheduled(account));
+    accounts.back().last_attempt = attempts[account.name];
+  }
+  return accounts;
+}
+
+}  // namespace popsync

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+// The daemon: accounts on a schedule, signals, the service manager. Built on the scheduler; a session is one sync_account().
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "delivery/sync_pool.h"
+#include "program.h"
+#include "schedule/scheduler.h"
+#include "secrets/secret_source.h"
+#include "state/state_store.h"
+
+namespace popsync {
+
+constexpr std::chrono::seconds kPlanFlushEvery{60};  // bookkeeping is written at most so often
+
+class DaemonApp {
+ public:
+  // Throws Error if configuration or state cannot be used; recovers every account before it returns.
+  explicit DaemonApp(Program& program);
+  ~DaemonApp();
+
+  // Returns the exit status after SIGTERM or SIGINT.
+  int run();
+
+ private:
+  // One configuration in force, with its secrets; replaced whole at reload, kept by sessions that still use it.
+  struct Generation;
+
+  void recover_all();
+  void on_signal(int signal);
+  void reload();
+  void look_at_state();
+  schedule::Result session(const std::string& name, const std::stop_token& stop);
+  void on_planned(const std::vector<schedule::Planned>& planned);
+  void flush_plans();
+  void tell_status();
+  [[nodiscard]] std::shared_ptr<Generation> generation() const;
+  [[nodiscard]] std::vector<schedule::Account> scheduled_accounts() const;
+
+  Program& program_;
+  std::unique_ptr<state::StateStore> store_;
+  delivery::SyncPool pool_;
+  std::stop_source stop_;
+  schedule::Scheduler scheduler_;
+  mutable std::mutex mutex_;  // guards all below
+  std::shared_ptr<Generation> generation_;
+  std::map<std::string, schedule::Planned> plans_;  // the newest of each account
+  std::vector<std::string> unwritten_;              // accounts whose plan is not in the state yet
+  SteadyTime last_flush_{};
+  std::map<std::string, WallTime> own_sessions_;  // when this process ended its last one
+};
+
+}  // namespace popsync

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+#include "json_text.h"
+
+#include <iostream>
+
+#include "base/format.h"
+
+namespace popsync {
+
+Poco::JSON::Object::Ptr json_object() { return new Poco::JSON::Object(Poco::JSON_PRESERVE_KEY_ORDER); }
+
+Poco::JSON::Object::Ptr json_answer() {
+  auto answer = json_object();
+  answer->set("version", POPSYNC_VERSION);
+  return answer;
+}
+
+Poco::Dynamic::Var json_error(const std::optional<Error>& error) {
+  if (!error) return {};
+  auto out = json_object();
+  out->set("code", std::string(name_of(error->code())));
+  out->set("message", error->message());
+  out->set("hint", error->hint());
+  return out;
+}
+
+Poco::Dynamic::Var json_time(const std::optional<WallTime>& time) {
+  if (!time) return {};
+  return rfc3339_utc(*time);
+}
+
+void print_json(const Poco::JSON::Object::Ptr& answer) {
+  answer->stringify(std::cout);
+  std::cout << '\n';
+}
+
+}  // namespace popsync

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+#include "look.h"
+
+#include <csignal>
+
+#include <iostream>
+#include <mutex>
+
+#include "account_wiring.h"
+#include "base/error.h"
+#include "sync/account_identity.h"
+
+namespace popsync {
+
+StopOnSignal::StopOnSignal()
+    : signal_(source_.get_token()), thread_([this](int signal) {
+        if (signal == SIGINT || signal == SIGTERM) source_.request_stop();
+      }) {}
+
+std::optional<state::AccountRow> stored_account(state::StateStore* store, const Program& program, const config::Account& account) {
+  if (store == nullptr) return std::nullopt;
+  const auto rows = store->accounts();
+  const sync::AccountDecision decision = sync::decide_account({account.name, account.endpoint.host, account.user}, program.account_names(), rows);
+  switch (decision.match) {
+    case sync::AccountMatch::fresh: return std::nullopt;
+    case sync::AccountMatch::known:
+    case sync::AccountMatch::taken_over: return decision.row;
+    case sync::AccountMatch::conflict: sync::refuse_conflict(account.name, account.user, decision.row);
+  }
+  return std::nullopt;
+}
+
+void with_session(const Program& program, const config::Account& account, state::StateStore* store, const StopSignal& stop,
+                  const std::function<void(sync::OpenSession&)>& look) {
+  const auto stored = stored_account(store, program, account);
+  std::optional<state::FileLock> lock;
+  if (stored) {
+    lock = state::lock_account(store->directory(), stored->id, program.lock_name(), program.options.wait.value_or(state::kLockWaitDefault), stop);
+  }
+  const auto keeper = secret_keeper(account, program.config);
+  sync::OpenSession session =
+      sync::open_session(sync_settings(account), provide_from(*keeper, stop), system_clock(), stop, trace_for(program, account.name));
+  look(session);
+  session.client->quit(false);
+}
+
+net::Trace trace_for(const Program& program, const std::string& account) {
+  if (!program.options.trace) return {};
+  return [account](std::string_view line) {
+    static std::mutex mutex;  // guards standard error: several accounts may speak at once
+    const std::lock_guard lock(mutex);
+    std::cerr << account << ": " << line << '\n';
+  };
+}
+
+}  // namespace popsync

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+// A session that only looks, for list, show, seed and check --connect: under the account's lock, without RETR, ended by QUIT.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "base/stop_signal.h"
+#include "observe/signal_thread.h"
+#include "program.h"
+#include "state/account_lock.h"
+#include "sync/session_opening.h"
+
+namespace popsync {
+
+// SIGINT and SIGTERM as a stop, for the length of a command.
+class StopOnSignal {
+ public:
+  StopOnSignal();
+  [[nodiscard]] const StopSignal& signal() const { return signal_; }
+
+ private:
+  std::stop_source source_;
+  StopSignal signal_;
+  observe::SignalThread thread_;
+};
+
+// The account's stored row, if this state has one; what belongs to another user is an Error account_identity.
+std::optional<state::AccountRow> stored_account(state::StateStore* store, const Program& program, const config::Account& account);
+
+// Runs `look` on a session in TRANSACTION state while the account's lock is held (where there is a state to lock), then QUITs.
+void with_session(const Program& program, const config::Account& account, state::StateStore* store, const StopSignal& stop,
+                  const std::function<void(sync::OpenSession&)>& look);
+
+// "C: ..." and "S: ..." lines on standard error, if --trace was given.
+net::Trace trace_for(const Program& program, const std::string& account);
+
+}  // namespace popsync

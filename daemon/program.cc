@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+#include "program.h"
+
+#include <algorithm>
+#include <iostream>
+
+#include "base/error.h"
+#include "base/escape.h"
+#include "base/format.h"
+#include "base/log.h"
+#include "base/nearest.h"
+#include "config/config_loader.h"
+
+namespace popsync {
+
+std::vector<const config::Account*> Program::chosen_accounts() const {
+  std::vector<const config::Account*> chosen;
+  if (options.accounts.empty()) {
+    for (const config::Account& account : config.accounts) {
+      if (account.enabled) chosen.push_back(&account);
+    }
+    if (chosen.empty()) {
+      throw Error(ErrorCode::configuration, config.accounts.empty() ? "no account" : "no account is enabled",
+                  "describe one in " + escaped(paths.config_file) + "; `man popsync` and minimal.toml show the five lines it takes");
+    }
+    return chosen;
+  }
+  for (const std::string& name : options.accounts) {
+    const config::Account* account = config.find(name);
+    if (account == nullptr) {
+      throw Error(ErrorCode::unknown_account, "unknown account \"" + escaped(name) + "\"" + did_you_mean(name, account_names()),
+                  "popsync config lists the accounts");
+    }
+    if (std::ranges::count(chosen, account) == 0) chosen.push_back(account);
+  }
+  return chosen;
+}
+
+std::vector<std::string> Program::account_names() const {
+  std::vector<std::string> names;
+  for (const config::Account& account : config.accounts) names.push_back(account.name);
+  return names;
+}
+
+Program load_program(Options options) {
+  Program program{.options = std::move(options), .paths = {}, .config = {}};
+  program.paths = choose_paths(program.options.config_file, program.options.state_dir, program.options.system);
+  config::LoadResult loaded = config::load(program.paths.config_file, program.paths.home, program.paths.config_must_exist);
+  for (const std::string& warning : loaded.warnings) log_warning("", warning);
+  for (const config::Diagnostic& diagnostic : loaded.diagnostics) std::cerr << config::to_text(diagnostic) << '\n';
+  if (!loaded.diagnostics.empty()) {
+    throw Error(ErrorCode::configuration, counted(loaded.diagnostics.size(), "mistake") + " in the configuration; nothing was started");
+  }
+  program.config = std::move(loaded.config);
+  return program;
+}
+
+std::optional<config::Config> reload_config(const Paths& paths) {
+  config::LoadResult loaded = config::load(paths.config_file, paths.home, paths.config_must_exist);
+  for (const std::string& warning : loaded.warnings) log_warning("", warning);
+  for (const config::Diagnostic& diagnostic : loaded.diagnostics) log_error("", config::to_text(diagnostic));
+  if (!loaded.diagnostics.empty()) return std::nullopt;
+  return std::move(loaded.config);
+}
+
+}  // namespace popsync

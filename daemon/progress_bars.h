@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// One line for each running account on a terminal: bar, messages, octets, rate, time left. Redrawn in place at most kDrawsPerSecond times a second.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "base/clock.h"
+#include "sync/sync_report.h"
+
+namespace popsync {
+
+constexpr int kDrawsPerSecond = 10;
+
+// Thread-safe. Draws on standard error; the bars are wiped when it is destroyed.
+class ProgressBars {
+ public:
+  ProgressBars();
+  ~ProgressBars();
+  ProgressBars(const ProgressBars&) = delete;
+  ProgressBars& operator=(const ProgressBars&) = delete;
+
+  void show(const std::string& account, const sync::Progress& progress);
+  // Takes the account's bar away and prints `line` above the others, if it is not empty.
+  void finish(const std::string& account, const std::string& line);
+
+ private:
+  struct Bar {
+    sync::Progress progress;
+    SteadyTime since{};
+  };
+  void draw();
+  void wipe();
+
+  std::mutex mutex_;  // guards all below
+  std::map<std::string, Bar> bars_;
+  std::size_t lines_drawn_ = 0;
+  SteadyTime last_draw_{};
+};
+
+// True if bars and colour make sense on standard error: a terminal that is not dumb.
+bool terminal_shows_progress();
+// The bar's text without control codes; for tests.
+std::string progress_text(const std::string& account, const sync::Progress& progress, std::chrono::milliseconds elapsed, std::size_t width);
+
+}  // namespace popsync

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+// Compares the rows of published messages with the files that are there. Changes nothing.
+#pragma once
+
+#include <vector>
+
+#include "base/fs.h"
+#include "state/state_store.h"
+
+namespace popsync::sync {
+
+struct Verification {
+  std::uint64_t published = 0;               // rows looked at
+  std::vector<state::PublishedRow> missing;  // no file of that name in new/ or cur/: moved or deleted since, or lost
+};
+
+// Errors: mailstore_unavailable if a mailstore that holds rows cannot be opened.
+Verification verify_account(state::StateStore& store, Fs& fs, const state::AccountRow& account);
+
+}  // namespace popsync::sync

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+#include "schedule/account_plan.h"
+
+#include <gtest/gtest.h>
+
+namespace popsync::schedule {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kInterval = std::chrono::seconds(5min);
+const WallTime kWall(std::chrono::seconds(1'700'000'000));
+const SteadyTime kNow(1000s);
+
+AccountPlan fresh() { return {Account{.name = "work", .host = "pop.example.org"}, kWall, kNow}; }
+
+std::optional<SteadyTime> record(AccountPlan& plan, Result result, SteadyTime now = kNow) { return plan.record(result, kInterval, now, 0.5); }
+
+TEST(AccountPlan, FreshAccountMayStartNow) {
+  EXPECT_EQ(fresh().allowed(kNow), kNow);
+  EXPECT_FALSE(fresh().needs_operator());
+}
+
+TEST(AccountPlan, LoginDelayReachesOverARestart) {
+  const Account account{.name = "work", .login_delay = 600s, .last_attempt = kWall - 100s};
+  EXPECT_EQ(AccountPlan(account, kWall, kNow).allowed(kNow), kNow + 500s);
+}
+
+TEST(AccountPlan, LastAttemptInTheFutureWaitsTheDelayAndNoLonger) {
+  const Account account{.name = "work", .login_delay = 600s, .last_attempt = kWall + 24h * 365};
+  EXPECT_EQ(AccountPlan(account, kWall, kNow).allowed(kNow), kNow + 600s);
+}
+
+TEST(AccountPlan, LoginDelayOnceToldHoldsForLaterSessionsAndForSyncNow) {
+  AccountPlan plan = fresh();
+  record(plan, {.login_delay = 900s, .secret_worked = true});
+  const auto due = record(plan, {.error = ErrorCode::network});
+  ASSERT_TRUE(due);
+  EXPECT_GE(*due, kNow + 900s);
+  EXPECT_EQ(plan.allowed(kNow + 10s), kNow + 900s);
+  EXPECT_EQ(plan.allowed(kNow + 1000s), kNow + 1000s);
+}
+
+TEST(AccountPlan, HeldLockDoesNotProlongTheLoginDelayAndIsNoFailure) {
+  AccountPlan plan = fresh();
+  record(plan, {.login_delay = 900s});
+  record(plan, {.error = ErrorCode::lock_held}, kNow + 600s);
+  EXPECT_EQ(plan.allowed(kNow), kNow + 900s);
+  EXPECT_EQ(plan.failures(), 0U);
+}
+
+TEST(AccountPlan, RefusalsAddUpOverOtherFailures) {
+  AccountPlan plan = fresh();
+  EXPECT_TRUE(record(plan, {.error = ErrorCode::login_refused}));
+  EXPECT_TRUE(record(plan, {.error = ErrorCode::network}));
+  EXPECT_TRUE(record(plan, {.error = ErrorCode::login_refused}));
+  EXPECT_TRUE(record(plan, {.error = ErrorCode::timeout}));
+  EXPECT_EQ(record(plan, {.error = ErrorCode::login_refused}), std::nullopt);
+  EXPECT_TRUE(plan.needs_operator());
+  EXPECT_EQ(plan.failures(), 5U);
+}
+
+TEST(AccountPlan, FirstInUseAfterANightWithoutNetworkWaitsOneMinute) {
+  AccountPlan plan = fresh();
+  for (int i = 0; i < 20; ++i) record(plan, {.error = ErrorCode::network});
+  EXPECT_LE(record(plan, {.error = ErrorCode::in_use}), kNow + 1min);
+}
+
+TEST(AccountPlan, NetworkFailureDoesNotMakeARefusedLoginRight) {
+  AccountPlan plan = fresh();
+  record(plan, {.error = ErrorCode::login_refused, .secret_worked = true});
+  record(plan, {.error = ErrorCode::network});
+  EXPECT_TRUE(plan.needs_operator());
+}
+
+TEST(AccountPlan, SuccessEndsAllTrouble) {
+  AccountPlan plan = fresh();
+  for (int i = 0; i < 5; ++i) record(plan, {.error = ErrorCode::certificate});
+  EXPECT_EQ(record(plan, {}), kNow + kInterval);
+  EXPECT_FALSE(plan.needs_operator());
+  EXPECT_EQ(plan.failures(), 0U);
+  EXPECT_LE(record(plan, {.error = ErrorCode::certificate}), kNow + 10min);
+}
+
+TEST(AccountPlan, ForgivenAccountHasThreeTriesAgain) {
+  AccountPlan plan = fresh();
+  for (int i = 0; i < 3; ++i) record(plan, {.error = ErrorCode::login_refused});
+  plan.forgive();
+  EXPECT_FALSE(plan.needs_operator());
+  EXPECT_TRUE(record(plan, {.error = ErrorCode::login_refused}));
+}
+
+}  // namespace
+}  // namespace popsync::schedule
