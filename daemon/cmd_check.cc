@@ -86,21 +86,15 @@ class AccountCheck {
       good("mailstore", escaped(account_.maildir) + " is the Maildir used before");
       return;
     }
+    delivery::refuse_unsuitable(account_.maildir, found);
+    const std::string path = escaped(account_.maildir);
     switch (found.condition) {
-      case delivery::MailstoreCondition::absent:
-        good("mailstore", escaped(account_.maildir) + " does not exist yet, the first sync makes it");
-        return;
-      case delivery::MailstoreCondition::empty:
-        good("mailstore", escaped(account_.maildir) + " is empty, the first sync makes a Maildir of it");
-        return;
-      case delivery::MailstoreCondition::maildir: good("mailstore", escaped(account_.maildir) + " is a Maildir, new mail is added to it"); return;
-      case delivery::MailstoreCondition::ours: good("mailstore", escaped(account_.maildir) + " is shared with another account of this state"); return;
+      case delivery::MailstoreCondition::absent: good("mailstore", path + " does not exist yet, the first sync makes it"); break;
+      case delivery::MailstoreCondition::empty: good("mailstore", path + " is empty, the first sync makes a Maildir of it"); break;
+      case delivery::MailstoreCondition::maildir: good("mailstore", path + " is a Maildir, new mail is added to it"); break;
+      case delivery::MailstoreCondition::ours: good("mailstore", path + " is shared with another account of this state"); break;
       case delivery::MailstoreCondition::foreign:
-        throw Error(ErrorCode::mailstore_foreign, "the Maildir " + escaped(account_.maildir) + " is filled by another popsync state",
-                    "use that state (--state-dir DIR), or another folder");
-      case delivery::MailstoreCondition::other:
-        throw Error(ErrorCode::mailstore_unavailable, escaped(account_.maildir) + " holds files and is no Maildir",
-                    "name a folder that does not exist yet, or a Maildir");
+      case delivery::MailstoreCondition::other: break;  // refused above
     }
   }
 

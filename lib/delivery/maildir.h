@@ -42,6 +42,9 @@ struct Inspection {
 // Looks without changing anything.
 Inspection inspect(Fs& fs, const std::string& path, const std::string& install_key);
 
+// Throws Error mailstore_foreign or mailstore_unavailable for what can never become this state's Maildir.
+void refuse_unsuitable(const std::string& path, const Inspection& found);
+
 class Maildir {
  public:
   // A path that is new to the account, or that the operator has accepted: makes what is missing and adds the account to the id file. Durable when it

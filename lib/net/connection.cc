@@ -120,6 +120,13 @@ Reply Connection::await_reply() {
   return reply;
 }
 
+Reply Connection::await_greeting() {
+  silence_max_ = kGreetingTimeout;
+  Reply greeting = await_reply();
+  silence_max_ = kReplyTimeout;
+  return greeting;
+}
+
 void Connection::expect_silence() {
   if (session_.outstanding() > 0 || !transport_.input_waiting()) return;
   // Reading what is there tells an unasked line from a closed connection.
@@ -131,7 +138,7 @@ void Connection::expect_silence() {
 void Connection::allow_octets(std::uint64_t octets) { wait_max_ += std::chrono::seconds(octets / kSessionOctetsPerSecondMin); }
 
 SteadyTime Connection::next_deadline() const {
-  const std::chrono::nanoseconds left = std::min<std::chrono::nanoseconds>(kReplyTimeout - waited_since_progress_, wait_max_ - waited_in_all_);
+  const std::chrono::nanoseconds left = std::min<std::chrono::nanoseconds>(silence_max_ - waited_since_progress_, wait_max_ - waited_in_all_);
   return clock_.steady() + std::max(left, std::chrono::nanoseconds(0));
 }
 

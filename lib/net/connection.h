@@ -17,6 +17,8 @@ namespace popsync::net {
 
 // The server may be silent this long within one reply. RFC 1939 section 3 lets a server take its time (it may scan a large maildrop).
 constexpr std::chrono::seconds kReplyTimeout{60};
+// A server that does not even greet within this time is none, or waits for TLS to begin.
+constexpr std::chrono::seconds kGreetingTimeout{30};
 // Less than kPaceOctetsMin received in kReplyTimeout of waiting counts as silence: a drip must not hold a session for ever.
 constexpr std::size_t kPaceOctetsMin = 1024;
 // A session may wait this long in all, and longer by what it was allowed for octets to come.
@@ -50,8 +52,10 @@ class Connection {
   void receive_all(pop3::ReplySink& sink);
   // submit, flush and the whole reply.
   Reply request(const pop3::Command& command);
-  // The greeting, or the reply to commands that were submitted before, in order.
+  // The reply to commands that were submitted before, in order.
   Reply await_reply();
+  // The greeting, within kGreetingTimeout.
+  Reply await_greeting();
   // Error desynchronised if the server said something nobody asked for (RFC 1939 knows no such line; an autologout, or a message that was longer than
   // it looked).
   void expect_silence();
@@ -77,6 +81,7 @@ class Connection {
   std::size_t octets_since_progress_ = 0;
   std::chrono::nanoseconds waited_in_all_{};
   std::chrono::nanoseconds wait_max_ = kSessionWaitMax;
+  std::chrono::nanoseconds silence_max_ = kReplyTimeout;
   std::uint64_t traced_body_octets_ = 0;
 };
 

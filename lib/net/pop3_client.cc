@@ -61,7 +61,7 @@ class DeleSink : public pop3::ReplySink {
 Pop3Client::Pop3Client(Transport& transport, const Clock& clock, Trace trace) : connection_(transport, clock, std::move(trace)) {}
 
 void Pop3Client::open(const LoginOptions& options, const SecretProvider& secret) {
-  const Reply greeting = connection_.await_reply();
+  const Reply greeting = await_greeting(options.tls);
   if (!greeting.status.ok()) refuse(greeting.status, RefusedStep::greeting, "the server refuses sessions");
   greeting_text_ = greeting.status.text;
   ask_capabilities();
@@ -70,6 +70,15 @@ void Pop3Client::open(const LoginOptions& options, const SecretProvider& secret)
   // Some servers (Gmail) announce UIDL, TOP and PIPELINING only to those who have logged in.
   if (!capabilities_.pipelining || !capabilities_.uidl || !capabilities_.top) ask_capabilities();
   pipelining_ = options.pipelining == Pipelining::on || (options.pipelining == Pipelining::automatic && capabilities_.pipelining);
+}
+
+Reply Pop3Client::await_greeting(TlsMode tls) {
+  try {
+    return connection_.await_greeting();
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::timeout || tls == TlsMode::implicit) throw;
+    throw Error(ErrorCode::timeout, "the server says nothing: " + error.message(), "if this port speaks TLS from the start, use tls = \"implicit\"");
+  }
 }
 
 void Pop3Client::ask_capabilities() {

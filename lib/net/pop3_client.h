@@ -60,6 +60,7 @@ class Pop3Client {
   [[nodiscard]] Connection& connection() { return connection_; }
 
  private:
+  Reply await_greeting(TlsMode tls);
   void ask_capabilities();
   void start_tls();
   void log_in(const LoginOptions& options, const SecretProvider& secret);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Turns SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGUSR2 into calls on one thread, where locks may be taken and memory allocated. It sleeps until a signal comes.
+// Turns SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGUSR2 into calls on one thread, where locks may be taken and memory allocated. It sleeps until a
+// signal comes.
 //
 // The signals must be blocked in every thread, or the kernel may give them to one where they kill the process: call block_signals() in main() before
 // any thread starts, threads inherit it. Children inherit it too, beyond exec: who starts a program resets the mask.

@@ -73,13 +73,15 @@ class AccountSync {
     report_.secret_worked = account_->secret_worked;
     const state::FileLock lock = state::lock_account(services_.store.directory(), account_->id, services_.command, request_.lock_wait, request_.stop);
     stored_ = account_ = services_.store.account(account_->id);
-    OpenMailstore mailstore = open_mailstore(services_.store, services_.fs, *account_, settings_.maildir);
+    std::optional<OpenMailstore> mailstore = find_mailstore(services_.store, services_.fs, *account_, settings_.maildir);
     recover_first(mailstore);
     OpenSession session = open();
+    // A new Maildir is made once the account has proved to be real: a wrong password must not leave folders behind.
+    if (!mailstore) mailstore.emplace(open_mailstore(services_.store, services_.fs, *account_, settings_.maildir));
     const net::MaildropListing listing = look(*session.client);
     const FetchPlan plan = make_plan(listing);
     record_plan(plan, listing);
-    retrieve(*session.client, mailstore, plan, listing.unique_ids);
+    retrieve(*session.client, *mailstore, plan, listing.unique_ids);
     remove(*session.client, plan);
     quit(*session.client, plan);
   }
@@ -92,8 +94,8 @@ class AccountSync {
   }
 
  private:
-  void recover_first(OpenMailstore& mailstore) {
-    const Recovered recovered = recover(services_.store, services_.fs, services_.clock, *account_, mailstore);
+  void recover_first(std::optional<OpenMailstore>& mailstore) {
+    const Recovered recovered = recover(services_.store, services_.fs, services_.clock, *account_, mailstore ? &*mailstore : nullptr);
     report_.recovered = recovered.published + recovered.unverified;
     if (recovered.published > 0) log_info(settings_.name, counted(recovered.published, "message") + " finished after an interruption");
   }
@@ -359,11 +361,9 @@ std::uint64_t recover_account(const SyncServices& services, const AccountSetting
   const auto stored = services.store.accounts();
   const AccountDecision decision = decide_account({settings.name, settings.endpoint.host, settings.login.user}, services.configured_names, stored);
   if (decision.match == AccountMatch::fresh || decision.match == AccountMatch::conflict) return 0;
-  const auto mailstores = services.store.mailstores(decision.row.id);
-  if (std::ranges::count(mailstores, settings.maildir, &state::MailstoreRow::path) == 0) return 0;
   const state::FileLock lock = state::lock_account(services.store.directory(), decision.row.id, services.command, std::chrono::milliseconds(0), stop);
-  OpenMailstore mailstore = open_mailstore(services.store, services.fs, decision.row, settings.maildir);
-  const Recovered recovered = recover(services.store, services.fs, services.clock, decision.row, mailstore);
+  std::optional<OpenMailstore> mailstore = find_mailstore(services.store, services.fs, decision.row, settings.maildir);
+  const Recovered recovered = recover(services.store, services.fs, services.clock, decision.row, mailstore ? &*mailstore : nullptr);
   return recovered.published + recovered.unverified;
 }
 

@@ -42,16 +42,23 @@ delivery::MailstoreOwner owner_of(const state::StateStore& store, const state::A
   return {.install_key = store.install_key(), .account_id = account.id, .account_name = account.name, .user = account.user, .host = account.host};
 }
 
-OpenMailstore open_mailstore(state::StateStore& store, Fs& fs, const state::AccountRow& account, const std::string& path) {
+std::optional<OpenMailstore> find_mailstore(state::StateStore& store, Fs& fs, const state::AccountRow& account, const std::string& path) {
   const auto rows = store.mailstores(account.id);
   const auto row = std::ranges::find(rows, path, &state::MailstoreRow::path);
   if (row == rows.end()) {
-    if (!rows.empty()) log_info(account.name, "new Maildir " + escaped(path) + ": new mail goes there, nothing is fetched again");
-    return make_mailstore(store, fs, account, path);
+    delivery::refuse_unsuitable(path, delivery::inspect(fs, path, store.install_key()));
+    return std::nullopt;
   }
   delivery::Maildir maildir = delivery::Maildir::open(fs, path, owner_of(store, account), row->store_id);
   check_generation(*row, maildir.staging(), account.name);
-  return {.row = *row, .maildir = std::move(maildir)};
+  return OpenMailstore{.row = *row, .maildir = std::move(maildir)};
+}
+
+OpenMailstore open_mailstore(state::StateStore& store, Fs& fs, const state::AccountRow& account, const std::string& path) {
+  if (auto found = find_mailstore(store, fs, account, path)) return std::move(*found);
+  if (!store.mailstores(account.id).empty())
+    log_info(account.name, "new Maildir " + escaped(path) + ": new mail goes there, nothing is fetched again");
+  return make_mailstore(store, fs, account, path);
 }
 
 OpenMailstore accept_mailstore(state::StateStore& store, Fs& fs, const state::AccountRow& account, const std::string& path) {

@@ -155,7 +155,7 @@ void add(Recovered& sum, const Recovered& part) {
 
 }  // namespace
 
-Recovered recover(state::StateStore& store, Fs& fs, const Clock& clock, const state::AccountRow& account, OpenMailstore& current) {
+Recovered recover(state::StateStore& store, Fs& fs, const Clock& clock, const state::AccountRow& account, OpenMailstore* current) {
   Recovered sum;
   std::vector<StagedRow> all = store.staged(account.id);
   const auto take = [&](state::RowId mailstore) {
@@ -164,8 +164,8 @@ Recovered recover(state::StateStore& store, Fs& fs, const Clock& clock, const st
     return rows;
   };
   for (const state::MailstoreRow& row : store.mailstores(account.id)) {
-    if (row.id == current.row.id) {
-      add(sum, Recovery(store, clock, account, current, take(row.id)).run());
+    if (current != nullptr && row.id == current->row.id) {
+      add(sum, Recovery(store, clock, account, *current, take(row.id)).run());
     } else if (auto rows = take(row.id); !rows.empty()) {
       OpenMailstore other = open_mailstore(store, fs, account, row.path);
       add(sum, Recovery(store, clock, account, other, std::move(rows)).run());

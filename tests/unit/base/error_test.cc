@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cerrno>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -27,6 +29,11 @@ TEST(ErrorCode, EveryCodeHasANameOfItsOwn) {
     EXPECT_EQ(name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_"), std::string::npos) << name;
     EXPECT_TRUE(names.insert(name).second) << name << " stands for two codes";
   }
+}
+
+TEST(ErrorCode, ANameLeadsBackToItsCode) {
+  for (const ErrorCode code : all_codes()) EXPECT_EQ(error_code_named(name_of(code)), code);
+  for (const char* name : {"", "timeou", "timeouts", "TIMEOUT"}) EXPECT_EQ(error_code_named(name), std::nullopt) << name;
 }
 
 TEST(ErrorCode, EveryStatusIsInTheClosedListAndNoneIsSuccess) {

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+// What can be wrong before any account is touched: the command line, the configuration, locks of another popsync.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <signal.h>
+
+#include <filesystem>
+
+#include "support/maildrop_server.h"
+#include "support/message_corpus.h"
+#include "support/program_home.h"
+
+namespace popsync::test {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+struct CommandLine : testing::Test {
+  void SetUp() override {
+    server.add(small_message("one"));
+    home.configure({.name = "work", .port = server.port()});
+  }
+
+  MaildropServer server;
+  ProgramHome home;
+};
+
+TEST_F(CommandLine, UnknownCommandSuggestsTheNearest) {
+  const ProgramResult result = home.run({"snyc"});
+  EXPECT_EQ(result.status, 64);
+  EXPECT_THAT(result.err, AllOf(HasSubstr("snyc"), HasSubstr("\"sync\"")));
+}
+
+TEST_F(CommandLine, UnknownAccountSuggestsTheNearest) {
+  for (const char* command : {"sync", "check", "list", "status", "verify", "config", "seed"}) {
+    const ProgramResult result = home.run({command, "wrok"});
+    EXPECT_EQ(result.status, 64) << command << ": " << result.err;
+    EXPECT_THAT(result.err, AllOf(HasSubstr("wrok"), HasSubstr("\"work\""))) << command;
+  }
+}
+
+TEST_F(CommandLine, MistakesOfUsageEndWith64) {
+  for (const std::vector<std::string>& arguments : {std::vector<std::string>{"sync", "--no-such-option"},
+                                                    {"sync", "--wait", "soon"},
+                                                    {"list"},
+                                                    {"list", "work", "other"},
+                                                    {"rename", "work"},
+                                                    {"show", "work", "--number", "0"},
+                                                    {"show", "work", "--number", "x"},
+                                                    {"check", "--accept-mailstore"}}) {
+    const ProgramResult result = home.run(arguments);
+    EXPECT_EQ(result.status, 64) << arguments.back() << ": " << result.err;
+    EXPECT_NE(result.err, "");
+    EXPECT_EQ(result.out, "");
+  }
+  EXPECT_EQ(run_program({.arguments = {}, .environment = {{"HOME", home.folder() / "home"}}}).status, 64);
+}
+
+TEST_F(CommandLine, OptionsMayStandBeforeTheCommand) {
+  const ProgramResult result = run_program({.arguments = {"-c", home.config_file(), "--state-dir", home.state_dir(), "--json", "sync", "work"},
+                                            .environment = {{"HOME", home.folder() / "home"}}});
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(json_at(result.out, "accounts[0].fetched"), "1");
+}
+
+TEST_F(CommandLine, DoubleDashEndsOptions) {
+  EXPECT_EQ(run_program({.arguments = {"-c", home.config_file(), "--state-dir", home.state_dir(), "sync", "--", "work"},
+                         .environment = {{"HOME", home.folder() / "home"}}})
+                .status,
+            0);
+}
+
+TEST_F(CommandLine, VersionAndHelpNeedNoConfiguration) {
+  const ProgramResult version = run_program({.arguments = {"--version"}, .environment = {{"HOME", home.folder() / "home"}}});
+  EXPECT_EQ(version.status, 0);
+  EXPECT_EQ(version.out, "popsync 0.1.0\n");
+  const ProgramResult help = run_program({.arguments = {"--help"}, .environment = {{"HOME", home.folder() / "home"}}});
+  EXPECT_EQ(help.status, 0);
+  for (const char* command : {"run", "sync", "check", "list", "show", "status", "verify", "config", "seed", "rename", "forget", "refetch"}) {
+    EXPECT_THAT(help.out, HasSubstr(command));
+    EXPECT_EQ(run_program({.arguments = {command, "--help"}, .environment = {{"HOME", home.folder() / "home"}}}).status, 0) << command;
+  }
+}
+
+TEST_F(CommandLine, MissingConfigurationFileThatWasNamedEndsWith66) {
+  std::filesystem::remove(home.config_file());
+  EXPECT_EQ(home.run({"sync"}).status, 66);
+}
+
+TEST_F(CommandLine, EveryMistakeOfTheConfigurationIsListedAndNothingStarts) {
+  home.configure_with(
+      "[accounts.work]\nhsot = \"127.0.0.1\"\nport = 99999\nuser = \"alice\"\npassword = \"x\"\nmaildir = \"relative\"\ninterval = \"1s\"\n");
+  for (const char* command : {"sync", "run", "check", "status"}) {
+    const ProgramResult result = home.run({command});
+    EXPECT_EQ(result.status, 78) << command;
+    for (const char* key : {"hsot", "host", "port", "maildir", "interval"}) EXPECT_THAT(result.err, HasSubstr(key)) << command;
+    EXPECT_THAT(result.err, HasSubstr(home.config_file() + ":2:1: "));
+  }
+  EXPECT_FALSE(std::filesystem::exists(home.state_dir()));
+}
+
+TEST_F(CommandLine, NoAccountAtAllEndsWith78) {
+  home.configure_with("");
+  for (const char* command : {"sync", "run"}) {
+    const ProgramResult result = home.run({command});
+    EXPECT_EQ(result.status, 78) << command;
+    EXPECT_THAT(result.err, HasSubstr("no account"));
+  }
+}
+
+TEST_F(CommandLine, ConfigShowsTheEffectiveConfigurationAndMasksSecrets) {
+  const ProgramResult result = home.run({"config"});
+  EXPECT_EQ(result.status, 0);
+  EXPECT_THAT(result.out, AllOf(HasSubstr("user = \"alice\""), HasSubstr("***"), HasSubstr(home.config_file()), Not(HasSubstr("open-sesame"))));
+  const ProgramResult json = home.run({"config", "--json"});
+  EXPECT_EQ(json_at(json.out, "accounts[0].name"), "work");
+  EXPECT_THAT(json.out, Not(HasSubstr("open-sesame")));
+}
+
+TEST_F(CommandLine, ConfigIsAConfigurationAgain) {
+  const ProgramResult first = home.run({"config"});
+  home.configure_with(first.out);
+  const ProgramResult second = home.run({"config"});
+  EXPECT_EQ(second.status, 0) << second.err;
+}
+
+// A popsync that holds the account because its server does not go on.
+struct HeldLock : CommandLine {
+  void SetUp() override {
+    CommandLine::SetUp();
+    server.change([](MaildropKnobs& knobs) { knobs.stall = Stall{.message = 1, .octets = 10}; });
+    holder = home.start({"sync"});
+    ASSERT_TRUE(server.wait_for([](const MaildropRecord& record) { return record.stalled == 1; }));
+  }
+  void expect_held(const ProgramResult& result) {
+    EXPECT_EQ(result.status, 75) << result.err;
+    EXPECT_THAT(result.err, AllOf(HasSubstr("held by popsync sync"), HasSubstr("pid " + std::to_string(holder->pid())), HasSubstr("since 20")));
+  }
+
+  std::unique_ptr<ProgramRun> holder;
+};
+
+TEST_F(HeldLock, IsToldWithItsHolder) {
+  for (const char* command : {"sync", "list"}) expect_held(home.run({command, "work", "--wait", "0s"}));
+  expect_held(home.run({"show", "work", "--number", "1", "--wait", "0s"}));
+  expect_held(home.run({"check", "work", "--connect", "--wait", "0s"}).err.empty() ? home.run({"list", "work", "--wait", "0s"})
+                                                                                   : home.run({"sync", "work", "--wait", "0s"}));
+}
+
+TEST_F(HeldLock, IsWaitedForAndThenNothingComesTwice) {
+  const auto waiting = home.start({"sync", "--wait", "30s", "--json"});
+  server.release_stalled();
+  EXPECT_EQ(holder->wait().status, 0);
+  const ProgramResult& result = waiting->wait();
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(messages_in(home.maildir("work")).size(), 1U);
+}
+
+TEST_F(HeldLock, EndsWithTheProcessHoweverItEnds) {
+  holder->signal(SIGKILL);
+  holder->wait();
+  server.release_stalled();
+  EXPECT_EQ(home.run({"sync", "--wait", "0s"}).status, 0);
+}
+
+TEST_F(HeldLock, StatusSaysSyncing) { EXPECT_EQ(json_at(home.run({"status", "--json"}).out, "accounts[0].state"), "syncing"); }
+
+TEST_F(HeldLock, SigtermDuringSyncEndsWith75AndKeepsWhatIsPublished) {
+  holder->signal(SIGTERM);
+  EXPECT_EQ(holder->wait().status, 75);
+  server.release_stalled();
+  EXPECT_EQ(home.run({"sync"}).status, 0);
+  EXPECT_EQ(messages_in(home.maildir("work")).size(), 1U);
+}
+
+}  // namespace
+}  // namespace popsync::test

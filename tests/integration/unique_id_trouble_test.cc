@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+// Unique-ids that are not what RFC 1939 section 7 promises: used again, used twice, returning, all changed.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "support/maildrop_server.h"
+#include "support/message_corpus.h"
+#include "support/program_home.h"
+#include "support/sync_in_process.h"
+
+namespace popsync::test {
+namespace {
+
+std::string message(const std::string& subject, const std::string& body = "Hello\r\n") {
+  return "From: ada@example.org\r\nTo: alice@example.com\r\nDate: Mon, 2 Oct 2023 10:00:00 +0000\r\nMessage-ID: <" + subject +
+         "@example.org>\r\nSubject: " + subject + "\r\n\r\n" + body;
+}
+
+struct UniqueIdTrouble : testing::Test {
+  sync::SyncReport sync() {
+    sync::SyncReport report = popsync.sync();
+    EXPECT_FALSE(report.error) << report.error->what();
+    return report;
+  }
+  void remove() { popsync.leave({.kind = sync::LeavePolicy::Kind::remove, .age = {}}, "remove"); }
+  [[nodiscard]] std::vector<std::string> stored() const { return messages_in(popsync.maildir()); }
+
+  MaildropServer server;
+  SyncInProcess popsync{server};
+};
+
+TEST_F(UniqueIdTrouble, ReusedUniqueIdWithAnotherSizeIsANewMessage) {
+  server.add(message("first"), "same");
+  sync();
+  server.remove("same");
+  server.add(message("second", "another and longer body\r\n"), "same");
+  EXPECT_EQ(sync().fetched, 1U);
+  EXPECT_EQ(stored(), as_stored({message("first"), message("second", "another and longer body\r\n")}));
+  EXPECT_EQ(sync().fetched, 0U);
+}
+
+TEST_F(UniqueIdTrouble, ReusedUniqueIdIsNotDeletedUnread) {
+  server.add(message("first"), "same");
+  sync();
+  server.remove("same");
+  server.add(message("second", "another and longer body\r\n"), "same");
+  remove();
+  sync();
+  EXPECT_EQ(server.count(), 0U);
+  EXPECT_EQ(stored(), as_stored({message("first"), message("second", "another and longer body\r\n")}));
+}
+
+TEST_F(UniqueIdTrouble, ReusedUniqueIdOfTheSameSizeIsNoticedOnceItWasAbsent) {
+  server.add(message("stays"), "stays");
+  server.add(message("aaaaa"), "same");
+  sync();
+  server.remove("same");
+  sync();
+  server.add(message("bbbbb"), "same");
+  sync();
+  EXPECT_EQ(stored(), as_stored({message("stays"), message("aaaaa"), message("bbbbb")}));
+}
+
+TEST_F(UniqueIdTrouble, EqualUniqueIdsInOneListingAllArriveOnce) {
+  for (const char* subject : {"one", "three", "fifteen"}) server.add(message(subject), "same");
+  EXPECT_EQ(sync().fetched, 3U);
+  EXPECT_EQ(sync().fetched, 0U);
+  EXPECT_EQ(stored(), as_stored(server.messages()));
+}
+
+TEST_F(UniqueIdTrouble, EqualUniqueIdsOfEqualSizeAllArriveOnce) {
+  for (const char* subject : {"aaa", "bbb", "ccc"}) server.add(message(subject), "same");
+  EXPECT_EQ(sync().fetched, 3U);
+  EXPECT_EQ(sync().fetched, 0U);
+  EXPECT_EQ(stored(), as_stored(server.messages()));
+}
+
+TEST_F(UniqueIdTrouble, MessageThatJoinsAnEqualUniqueIdArrivesToo) {
+  server.add(message("one"), "same");
+  sync();
+  server.add(message("three"), "same");
+  EXPECT_EQ(sync().fetched, 1U);
+  EXPECT_EQ(stored(), as_stored(server.messages()));
+}
+
+TEST_F(UniqueIdTrouble, EqualUniqueIdsAreDeletedOnlyWhenEachWasStored) {
+  for (const char* subject : {"one", "three", "fifteen"}) server.add(message(subject), "same");
+  const auto all = as_stored(server.messages());
+  remove();
+  sync();
+  EXPECT_EQ(server.count(), 0U);
+  EXPECT_EQ(stored(), all);
+}
+
+TEST_F(UniqueIdTrouble, ChangedSizeOfAnUnchangedMessageIsSettledByContent) {
+  server.add(message("one"), "uid");
+  sync();
+  server.change([](MaildropKnobs& knobs) { knobs.list_size = [](std::uint64_t size) { return std::to_string(size + 33); }; });
+  EXPECT_EQ(sync().fetched, 0U);
+  EXPECT_EQ(stored(), as_stored(server.messages()));
+  server.clear_record();
+  EXPECT_EQ(sync().fetched, 0U);
+  EXPECT_EQ(server.record().count("RETR"), 0U);
+}
+
+TEST_F(UniqueIdTrouble, SizesThatNeverStandStillAreNotBelievedAnyMore) {
+  server.add(message("one"), "uid");
+  std::uint64_t more = 0;
+  for (int session = 0; session < 8; ++session) {
+    ++more;
+    server.change([more](MaildropKnobs& knobs) { knobs.list_size = [more](std::uint64_t size) { return std::to_string(size + more); }; });
+    sync();
+  }
+  EXPECT_EQ(stored(), as_stored(server.messages()));
+  EXPECT_LE(server.record().count("RETR"), 5U);
+}
+
+TEST_F(UniqueIdTrouble, MessageChangedOnTheServerIsKeptOnceAndNotDeleted) {
+  server.add(message("one"), "uid");
+  sync();
+  server.remove("uid");
+  server.add(message("one", "a footer was added\r\n"), "uid");
+  remove();
+  EXPECT_EQ(sync().fetched, 0U);
+  EXPECT_EQ(server.count(), 1U);
+  EXPECT_EQ(stored(), as_stored({message("one")}));
+}
+
+TEST_F(UniqueIdTrouble, StrangeUniqueIdsAreKeys) {
+  const std::vector<std::string> strange = {"a b", "%", "#2", std::string(300, 'u'), "\xff\xfe", "\t", "../../etc/passwd"};
+  for (std::size_t i = 0; i < strange.size(); ++i) server.add(message(std::string(i + 1, 'm')), strange[i]);
+  EXPECT_EQ(sync().fetched, strange.size());
+  EXPECT_EQ(sync().fetched, 0U);
+  EXPECT_EQ(stored(), as_stored(server.messages()));
+}
+
+TEST_F(UniqueIdTrouble, WithoutUniqueIdsEqualMessagesAreOneAndOthersAllArrive) {
+  server.change([](MaildropKnobs& knobs) { knobs.uidl = false; });
+  remove();
+  for (const char* subject : {"one", "two"}) server.add(message(subject));
+  EXPECT_EQ(sync().fetched, 2U);
+  EXPECT_EQ(server.count(), 0U);
+  server.add(message("three"));
+  EXPECT_EQ(sync().fetched, 1U);
+  EXPECT_EQ(server.count(), 0U);
+  EXPECT_EQ(stored(), as_stored({message("one"), message("two"), message("three")}));
+}
+
+TEST_F(UniqueIdTrouble, RetrievedMessagesThatAServerHidesAreNotForgotten) {
+  for (const char* subject : {"one", "two", "three"}) server.add(message(subject));
+  server.change([](MaildropKnobs& knobs) { knobs.hide_retrieved = true; });
+  sync();
+  sync();
+  server.add(message("four"));
+  EXPECT_EQ(sync().fetched, 1U);
+  server.unhide();
+  EXPECT_EQ(sync().fetched, 0U);
+  EXPECT_EQ(stored(), as_stored(server.messages()));
+}
+
+}  // namespace
+}  // namespace popsync::test

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+// sync_account() in the test's own process, with a clock that the test moves. For tests that link popsync_sync.
+#pragma once
+
+#include <memory>
+#include <stop_token>
+#include <string>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/stop_signal.h"
+#include "state/state_store.h"
+#include "support/maildrop_server.h"
+#include "support/temp_folder.h"
+#include "sync/account_sync.h"
+
+namespace popsync::test {
+
+class SyncInProcess {
+ public:
+  explicit SyncInProcess(const MaildropServer& server) : store_(state::StateStore::open(folder_ / "state")) {
+    settings.name = "home";
+    settings.endpoint = {.host = "127.0.0.1", .port = server.port()};
+    settings.tls.mode = net::TlsMode::none;
+    settings.login = {.tls = net::TlsMode::none, .allow_insecure_auth = true, .user = MaildropServer::kUser};
+    settings.maildir = folder_ / "mail";
+    settings.leave_text = "keep";
+    settings.max_message_size = 512U << 20U;
+  }
+
+  sync::SyncReport sync() {
+    const sync::SyncServices services{
+        .store = *store_, .fs = real_fs(), .clock = clock, .pool = pool_, .configured_names = {settings.name}, .command = "popsync test"};
+    return sync::sync_account(services, {.settings = settings,
+                                         .secret = [] { return std::string_view(MaildropServer::kPassword); },
+                                         .stop = stop_,
+                                         .lock_wait = {},
+                                         .trace = {},
+                                         .progress = {}});
+  }
+  void leave(sync::LeavePolicy policy, const std::string& text) {
+    settings.leave = policy;
+    settings.leave_text = text;
+  }
+  [[nodiscard]] state::StateStore& store() { return *store_; }
+  [[nodiscard]] const std::string& maildir() const { return settings.maildir; }
+
+  sync::AccountSettings settings;
+  ManualClock clock;
+
+ private:
+  TempFolder folder_{"sync"};
+  std::unique_ptr<state::StateStore> store_;
+  delivery::SyncPool pool_;
+  StopSignal stop_{std::stop_token()};
+};
+
+}  // namespace popsync::test

@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: MIT
+#include "state/transaction.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "state/state_store.h"
+#include "unit/config/temp_folder.h"
+
+namespace popsync::state {
+namespace {
+
+using namespace std::string_literals;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+constexpr const char* kWork = "0123456789abcdef";
+constexpr const char* kHome = "fedcba9876543210";
+const WallTime kAt = from_unix_seconds(1'700'000'000);
+
+AccountRow account_row(const std::string& id, const std::string& name) {
+  AccountRow row;
+  row.id = id;
+  row.name = name;
+  row.host = "pop.example.org";
+  row.user = "user of " + name;
+  return row;
+}
+
+StoredPrints prints(char octet) {
+  return {.wire_octets = 120,
+          .stored_size = 100,
+          .sha256 = std::string(31, octet) + '\0',
+          .fingerprint = std::string(32, static_cast<char>(octet + 1)),
+          .header_hash = std::string(32, static_cast<char>(octet + 2)),
+          .has_message_id = true};
+}
+
+class TransactionTest : public testing::Test {
+ protected:
+  TransactionTest() : store_(StateStore::open(folder_.path() + "/state")) {
+    auto transaction = store_->begin();
+    transaction.insert_account(account_row(kWork, "work"));
+    transaction.insert_account(account_row(kHome, "home"));
+    mailstore_ = transaction.insert_mailstore(kWork, "/mail/work", "store-id");
+    transaction.commit();
+  }
+
+  // Everything is read through a store that was opened anew.
+  template <typename Work>
+  void change(Work&& work) {
+    {
+      auto transaction = store_->begin();
+      std::forward<Work>(work)(transaction);
+      transaction.commit();
+    }
+    store_.reset();
+    store_ = StateStore::open(folder_.path() + "/state");
+  }
+
+  [[nodiscard]] NewStaged staged(const std::string& uid, const std::string& name, std::optional<std::uint64_t> list_size = 120) const {
+    return {.account = kWork,
+            .mailstore = mailstore_,
+            .uid = {uid},
+            .list_size = list_size,
+            .prints = prints('s'),
+            .name = name,
+            .suspect = false,
+            .at = kAt};
+  }
+
+  MessageRow only_message() {
+    const auto rows = store_->messages(kWork);
+    EXPECT_EQ(rows.size(), 1U);
+    return rows.empty() ? MessageRow{} : rows.front();
+  }
+
+  config::TempFolder folder_;
+  std::unique_ptr<StateStore> store_;
+  RowId mailstore_ = 0;
+};
+
+TEST_F(TransactionTest, AnAccountBeginsWithNothingButItsIdentity) {
+  const AccountRow row = store_->account(kWork).value();
+  EXPECT_EQ(row.name, "work");
+  EXPECT_EQ(row.host, "pop.example.org");
+  EXPECT_EQ(row.user, "user of work");
+  EXPECT_FALSE(row.last_attempt || row.last_success || row.last_error || row.next_sync);
+  EXPECT_FALSE(row.needs_operator || row.secret_worked);
+  EXPECT_EQ(row.consecutive_failures + row.delivered_total + row.octets_total + row.complete_listings + row.last_listing_count, 0U);
+  EXPECT_FALSE(store_->account("none").has_value());
+}
+
+TEST_F(TransactionTest, AccountsComeInTheOrderOfTheirNames) {
+  const auto rows = store_->accounts();
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[0].name, "home");
+  EXPECT_EQ(rows[1].name, "work");
+}
+
+TEST_F(TransactionTest, UpdateKeepsEverythingButIdTotalsAndPlan) {
+  AccountRow row = account_row(kWork, "renamed");
+  row.host = "pop2.example.org";
+  row.user = "other";
+  row.last_attempt = kAt;
+  row.last_success = kAt - std::chrono::hours(1);
+  row.consecutive_failures = 3;
+  row.last_error = LastError{.at = kAt, .code = "timeout", .message = "silent", .hint = "wait"};
+  row.next_sync = kAt;       // not stored by this
+  row.delivered_total = 99;  // neither
+  row.octets_total = 99;     // nor this
+  row.needs_operator = true;
+  row.secret_worked = true;
+  row.complete_listings = 7;
+  row.last_listing_count = 5'000'000'000;
+  row.equal_settlements = 2;
+  row.marker = "uidl";
+  row.policy = "14d";
+  change([&](Transaction& transaction) { transaction.update_account(row); });
+  const AccountRow found = store_->account(kWork).value();
+  EXPECT_EQ(found.name, "renamed");
+  EXPECT_EQ(found.host, "pop2.example.org");
+  EXPECT_EQ(found.user, "other");
+  EXPECT_EQ(found.last_attempt, row.last_attempt);
+  EXPECT_EQ(found.last_success, row.last_success);
+  EXPECT_EQ(found.consecutive_failures, 3U);
+  ASSERT_TRUE(found.last_error.has_value());
+  EXPECT_EQ(found.last_error->at, kAt);
+  EXPECT_EQ(found.last_error->code, "timeout");
+  EXPECT_EQ(found.last_error->message, "silent");
+  EXPECT_EQ(found.last_error->hint, "wait");
+  EXPECT_TRUE(found.needs_operator && found.secret_worked);
+  EXPECT_EQ(found.complete_listings, 7U);
+  EXPECT_EQ(found.last_listing_count, 5'000'000'000U);
+  EXPECT_EQ(found.equal_settlements, 2U);
+  EXPECT_EQ(found.marker, "uidl");
+  EXPECT_EQ(found.policy, "14d");
+  EXPECT_FALSE(found.next_sync.has_value());
+  EXPECT_EQ(found.delivered_total + found.octets_total, 0U);
+  EXPECT_EQ(store_->account(kHome)->name, "home");
+
+  row.last_error.reset();
+  change([&](Transaction& transaction) { transaction.update_account(row); });
+  EXPECT_FALSE(store_->account(kWork)->last_error.has_value());
+}
+
+TEST_F(TransactionTest, ThePlanIsKeptByName) {
+  change([](Transaction& transaction) { transaction.set_plan("work", kAt, true); });
+  EXPECT_EQ(store_->account(kWork)->next_sync, kAt);
+  EXPECT_TRUE(store_->account(kWork)->needs_operator);
+  EXPECT_FALSE(store_->account(kHome)->next_sync.has_value());
+  change([](Transaction& transaction) { transaction.set_plan("work", std::nullopt, false); });
+  EXPECT_FALSE(store_->account(kWork)->next_sync.has_value());
+  EXPECT_FALSE(store_->account(kWork)->needs_operator);
+}
+
+TEST_F(TransactionTest, TotalsAddUp) {
+  change([](Transaction& transaction) { transaction.add_delivered(kWork, 2, 5'000'000'000); });
+  change([](Transaction& transaction) { transaction.add_delivered(kWork, 1, 1); });
+  EXPECT_EQ(store_->account(kWork)->delivered_total, 3U);
+  EXPECT_EQ(store_->account(kWork)->octets_total, 5'000'000'001U);
+  EXPECT_EQ(store_->account(kHome)->delivered_total, 0U);
+}
+
+TEST_F(TransactionTest, MailstoresBelongToAnAccount) {
+  RowId second = 0;
+  change([&](Transaction& transaction) {
+    second = transaction.insert_mailstore(kWork, "/mail/new", "other-id");
+    transaction.set_generation(mailstore_, 41);
+    transaction.set_mailstore_id(mailstore_, "accepted");
+  });
+  EXPECT_NE(second, mailstore_);
+  const auto rows = store_->mailstores(kWork);
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[0].id, mailstore_);
+  EXPECT_EQ(rows[0].path, "/mail/work");
+  EXPECT_EQ(rows[0].store_id, "accepted");
+  EXPECT_EQ(rows[0].generation, 41U);
+  EXPECT_EQ(rows[1].path, "/mail/new");
+  EXPECT_EQ(rows[1].generation, 0U);
+  EXPECT_THAT(store_->mailstores(kHome), IsEmpty());
+}
+
+TEST_F(TransactionTest, AStagedRowHoldsWhatRecoveryNeeds) {
+  RowId id = 0;
+  change([&](Transaction& transaction) {
+    NewStaged message = staged("\0\xff uid"s, "1.M2.host");
+    message.suspect = true;
+    id = transaction.insert_staged(message);
+  });
+  const auto rows = store_->staged(kWork);
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0].id, id);
+  EXPECT_EQ(rows[0].mailstore, mailstore_);
+  EXPECT_EQ(rows[0].name, "1.M2.host");
+  EXPECT_EQ(rows[0].stored_size, 100U);
+  EXPECT_EQ(rows[0].sha256, prints('s').sha256);
+  EXPECT_TRUE(rows[0].suspect);
+  const MessageRow message = only_message();
+  EXPECT_EQ(message.state, RowState::staged);
+  EXPECT_EQ(message.uid.octets, "\0\xff uid"s);
+  EXPECT_EQ(message.list_size, 120U);
+  EXPECT_TRUE(message.suspect);
+  EXPECT_FALSE(message.removable);
+  EXPECT_EQ(message.stored_at, kAt);
+  EXPECT_THAT(store_->published(kWork), IsEmpty());
+  EXPECT_THAT(store_->published_names(mailstore_), IsEmpty());
+  EXPECT_EQ(store_->seen_count(kWork), 1U);
+}
+
+TEST_F(TransactionTest, PrintsComeBackOctetForOctet) {
+  RowId id = 0;
+  change([&](Transaction& transaction) { id = transaction.insert_staged(staged("a", "x", {})); });
+  const StoredPrints found = store_->prints(id).value();
+  EXPECT_EQ(found.wire_octets, 120U);
+  EXPECT_EQ(found.stored_size, 100U);
+  EXPECT_EQ(found.sha256, prints('s').sha256);
+  EXPECT_EQ(found.fingerprint, prints('s').fingerprint);
+  EXPECT_EQ(found.header_hash, prints('s').header_hash);
+  EXPECT_TRUE(found.has_message_id);
+  EXPECT_FALSE(store_->prints(id + 1).has_value());
+  EXPECT_FALSE(only_message().list_size.has_value());
+}
+
+TEST_F(TransactionTest, PublishedIsRemovableOnlyIfItWasStoredWhole) {
+  RowId whole = 0;
+  RowId suspect = 0;
+  change([&](Transaction& transaction) {
+    whole = transaction.insert_staged(staged("a", "x"));
+    suspect = transaction.insert_staged(staged("b", "y"));
+  });
+  const WallTime later = kAt + std::chrono::minutes(1);
+  change([&](Transaction& transaction) {
+    transaction.record_published(whole, true, later);
+    transaction.record_published(suspect, false, later);
+  });
+  EXPECT_THAT(store_->staged(kWork), IsEmpty());
+  const auto rows = store_->messages(kWork);
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[0].state, RowState::published);
+  EXPECT_TRUE(rows[0].removable);
+  EXPECT_EQ(rows[0].stored_at, later);
+  EXPECT_FALSE(rows[1].removable);
+  EXPECT_THAT(store_->published_names(mailstore_), ElementsAre("x", "y"));
+  const auto published = store_->published(kWork);
+  ASSERT_EQ(published.size(), 2U);
+  EXPECT_EQ(published[0].name, "x");
+  EXPECT_EQ(published[0].mailstore, mailstore_);
+  EXPECT_EQ(published[0].uid.octets, "a");
+  EXPECT_FALSE(published[0].unverified);
+}
+
+TEST_F(TransactionTest, UnverifiedIsPublishedAndNeverRemovable) {
+  change([&](Transaction& transaction) { transaction.record_unverified(transaction.insert_staged(staged("a", "x")), kAt); });
+  EXPECT_EQ(only_message().state, RowState::published);
+  EXPECT_FALSE(only_message().removable);
+  EXPECT_TRUE(store_->published(kWork).at(0).unverified);
+}
+
+TEST_F(TransactionTest, AHeldRowHasAReasonAndTriesAndIsNotSeen) {
+  change([](Transaction& transaction) {
+    transaction.insert_known(
+        {.account = kWork, .state = RowState::held, .uid = {"a"}, .list_size = 1U << 31U, .reason = "too big", .tries = 1, .at = kAt});
+  });
+  auto held = store_->held(kWork);
+  ASSERT_EQ(held.size(), 1U);
+  EXPECT_EQ(held[0].uid.octets, "a");
+  EXPECT_EQ(held[0].reason, "too big");
+  EXPECT_EQ(held[0].tries, 1U);
+  EXPECT_EQ(held[0].list_size, 1U << 31U);
+  EXPECT_EQ(store_->seen_count(kWork), 0U);
+  const RowId id = only_message().id;
+  change([&](Transaction& transaction) { transaction.update_held(id, "refused", 2); });
+  held = store_->held(kWork);
+  EXPECT_EQ(held[0].reason, "refused");
+  EXPECT_EQ(held[0].tries, 2U);
+  EXPECT_EQ(only_message().tries, 2U);
+}
+
+TEST_F(TransactionTest, SeenAndSkippedRowsAreKnownWithoutAFile) {
+  change([](Transaction& transaction) {
+    transaction.insert_known({.account = kWork, .state = RowState::seen, .uid = {"a"}, .list_size = {}, .reason = {}, .at = kAt});
+    transaction.insert_known({.account = kWork, .state = RowState::skipped, .uid = {"b"}, .list_size = 0, .reason = {}, .at = kAt});
+  });
+  const auto rows = store_->messages(kWork);
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[0].state, RowState::seen);
+  EXPECT_EQ(rows[1].state, RowState::skipped);
+  EXPECT_FALSE(rows[0].removable || rows[1].removable);
+  EXPECT_FALSE(rows[0].list_size.has_value());
+  EXPECT_EQ(rows[1].list_size, 0U);
+  EXPECT_EQ(store_->seen_count(kWork), 2U);
+  EXPECT_EQ(store_->prints(rows[0].id)->fingerprint, "");
+  EXPECT_THAT(store_->published(kWork), IsEmpty());
+}
+
+TEST_F(TransactionTest, AMessageWithoutUniqueIdIsFoundByItsContentInItsAccount) {
+  RowId id = 0;
+  change([&](Transaction& transaction) {
+    id = transaction.insert_staged(staged("", "x"));
+    transaction.insert_staged(staged("with one", "y"));
+  });
+  EXPECT_EQ(store_->find_by_sha256(kWork, prints('s').sha256), id);
+  EXPECT_EQ(store_->find_by_sha256(kWork, prints('t').sha256), std::nullopt);
+  EXPECT_EQ(store_->find_by_sha256(kHome, prints('s').sha256), std::nullopt);
+}
+
+TEST_F(TransactionTest, WhatAListingTellsIsKept) {
+  RowId id = 0;
+  change([&](Transaction& transaction) { id = transaction.insert_staged(staged("a", "x", {})); });
+  change([&](Transaction& transaction) {
+    transaction.set_list_size(id, 77);
+    transaction.set_removable(id, true);
+    transaction.set_absent(id, kAt, 9);
+    transaction.count_deletion(id);
+    transaction.count_deletion(id);
+  });
+  const MessageRow row = only_message();
+  EXPECT_EQ(row.list_size, 77U);
+  EXPECT_TRUE(row.removable);
+  EXPECT_EQ(row.absent_since, kAt);
+  EXPECT_EQ(row.absent_since_listing, 9U);
+  EXPECT_EQ(row.deletions, 2U);
+  change([&](Transaction& transaction) {
+    transaction.set_removable(id, false);
+    transaction.set_absent(id, std::nullopt, 0);
+  });
+  EXPECT_FALSE(only_message().removable);
+  EXPECT_FALSE(only_message().absent_since.has_value());
+  EXPECT_FALSE(only_message().absent_since_listing.has_value());
+}
+
+TEST_F(TransactionTest, AnErasedMessageIsGone) {
+  RowId id = 0;
+  change([&](Transaction& transaction) { id = transaction.insert_staged(staged("a", "x")); });
+  change([&](Transaction& transaction) { transaction.erase_message(id); });
+  EXPECT_THAT(store_->messages(kWork), IsEmpty());
+  EXPECT_THAT(store_->staged(kWork), IsEmpty());
+}
+
+TEST_F(TransactionTest, ForgettingAnAccountTakesItsRowsAndNoOthers) {
+  change([&](Transaction& transaction) {
+    transaction.insert_staged(staged("a", "x"));
+    transaction.insert_known({.account = kWork, .state = RowState::held, .uid = {"b"}, .list_size = {}, .reason = "r"});
+    transaction.insert_mailstore(kHome, "/mail/home", "id");
+    transaction.insert_known({.account = kHome, .uid = {"a"}, .list_size = {}, .reason = {}});
+  });
+  change([](Transaction& transaction) { transaction.forget_account(kWork); });
+  EXPECT_FALSE(store_->account(kWork).has_value());
+  EXPECT_THAT(store_->messages(kWork), IsEmpty());
+  EXPECT_THAT(store_->mailstores(kWork), IsEmpty());
+  EXPECT_TRUE(store_->account(kHome).has_value());
+  EXPECT_EQ(store_->messages(kHome).size(), 1U);
+  EXPECT_EQ(store_->mailstores(kHome).size(), 1U);
+}
+
+TEST_F(TransactionTest, AMovedTransactionIsCommittedByItsNewOwner) {
+  {
+    Transaction first = store_->begin();
+    Transaction second(std::move(first));
+    second.add_delivered(kWork, 1, 1);
+    second.commit();
+  }
+  EXPECT_EQ(store_->account(kWork)->delivered_total, 1U);
+}
+
+}  // namespace
+}  // namespace popsync::state

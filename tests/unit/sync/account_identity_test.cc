@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+#include "sync/account_identity.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "state/transaction.h"
+#include "unit/config/temp_folder.h"
+
+namespace popsync::sync {
+namespace {
+
+using testing::HasSubstr;
+
+state::AccountRow stored(const std::string& id, const std::string& name, const std::string& host = "pop.example.org",
+                         const std::string& user = "me") {
+  state::AccountRow row;
+  row.id = id;
+  row.name = name;
+  row.host = host;
+  row.user = user;
+  return row;
+}
+
+TEST(DecideAccount, ByNameThenByHostAndUserOfAVanishedOne) {
+  struct Row {
+    const char* claim;
+    ConfiguredAccount account;
+    std::vector<std::string> configured;
+    AccountMatch match;
+    std::string id;
+    std::string old_name;
+  };
+  const std::vector<state::AccountRow> rows = {stored("1", "work"), stored("2", "home", "pop.example.net", "Me"), stored("3", "old", "pop.old.org")};
+  const std::vector<Row> table = {
+      {"the same", {"work", "pop.example.org", "me"}, {"work"}, AccountMatch::known, "1", ""},
+      {"another host", {"work", "pop2.example.org", "me"}, {"work"}, AccountMatch::known, "1", ""},
+      {"another user", {"work", "pop.example.org", "you"}, {"work"}, AccountMatch::conflict, "1", ""},
+      {"users differ by case", {"work", "pop.example.org", "Me"}, {"work"}, AccountMatch::conflict, "1", ""},
+      {"nothing known", {"new", "pop.example.com", "me"}, {"new"}, AccountMatch::fresh, "", ""},
+      {"renamed", {"job", "pop.example.org", "me"}, {"job"}, AccountMatch::taken_over, "1", "work"},
+      {"renamed, host in other case", {"job", "POP.Example.ORG", "me"}, {"job"}, AccountMatch::taken_over, "1", "work"},
+      {"the other has not vanished", {"job", "pop.example.org", "me"}, {"job", "work"}, AccountMatch::fresh, "", ""},
+      {"renamed and moved is not seen", {"job", "pop2.example.org", "me"}, {"job"}, AccountMatch::fresh, "", ""},
+      {"another user on that host", {"job", "pop.example.org", "you"}, {"job"}, AccountMatch::fresh, "", ""},
+      {"the name counts more than host and user", {"home", "pop.example.org", "Me"}, {"home"}, AccountMatch::known, "2", ""},
+  };
+  for (const Row& row : table) {
+    const AccountDecision decision = decide_account(row.account, row.configured, rows);
+    EXPECT_EQ(decision.match, row.match) << row.claim;
+    EXPECT_EQ(decision.row.id, row.id) << row.claim;
+    EXPECT_EQ(decision.old_name, row.old_name) << row.claim;
+    if (row.match == AccountMatch::conflict) continue;
+    EXPECT_EQ(decision.row.name, row.account.name) << row.claim;
+    EXPECT_EQ(decision.row.host, row.account.host) << row.claim;
+    EXPECT_EQ(decision.row.user, row.account.user) << row.claim;
+  }
+}
+
+class ResolveAccountTest : public testing::Test {
+ protected:
+  ResolveAccountTest() { set_log_level(LogLevel::error); }
+  ~ResolveAccountTest() override { set_log_level(LogLevel::info); }
+
+  state::AccountRow resolve(const ConfiguredAccount& account, std::vector<std::string> configured = {}) {
+    if (configured.empty()) configured = {account.name};
+    return resolve_account(*store_, account, configured);
+  }
+
+  config::TempFolder folder_;
+  std::unique_ptr<state::StateStore> store_ = state::StateStore::open(folder_.path() + "/state");
+};
+
+TEST_F(ResolveAccountTest, AFreshAccountIsRecordedUnderARandomId) {
+  const state::AccountRow work = resolve({"work", "pop.example.org", "me"});
+  const state::AccountRow home = resolve({"home", "pop.example.net", "me"});
+  EXPECT_EQ(work.id.size(), 16U);
+  EXPECT_EQ(work.id.find_first_not_of("0123456789abcdef"), std::string::npos);
+  EXPECT_NE(work.id, home.id);
+  EXPECT_EQ(store_->account(work.id)->name, "work");
+  EXPECT_EQ(store_->accounts().size(), 2U);
+}
+
+TEST_F(ResolveAccountTest, AKnownAccountKeepsItsIdAndWhatItHas) {
+  const std::string id = resolve({"work", "pop.example.org", "me"}).id;
+  {
+    auto transaction = store_->begin();
+    transaction.insert_known({.account = id, .uid = {"a"}, .list_size = {}, .reason = {}});
+    transaction.add_delivered(id, 5, 50);
+    transaction.commit();
+  }
+  const state::AccountRow again = resolve({"work", "pop.example.org", "me"});
+  EXPECT_EQ(again.id, id);
+  EXPECT_EQ(again.delivered_total, 5U);
+  EXPECT_EQ(store_->messages(id).size(), 1U);
+}
+
+TEST_F(ResolveAccountTest, AnotherHostIsRemembered) {
+  const std::string id = resolve({"work", "pop.example.org", "me"}).id;
+  EXPECT_EQ(resolve({"work", "pop2.example.org", "me"}).id, id);
+  EXPECT_EQ(store_->account(id)->host, "pop2.example.org");
+  EXPECT_EQ(store_->accounts().size(), 1U);
+}
+
+TEST_F(ResolveAccountTest, ARenamedAccountTakesItsRowsAlongAndKeepsWhatIsToldAboutIt) {
+  state::AccountRow row = resolve({"work", "pop.example.org", "me"});
+  row.secret_worked = true;
+  row.complete_listings = 7;
+  row.marker = "uidl";
+  {
+    auto transaction = store_->begin();
+    transaction.update_account(row);
+    transaction.commit();
+  }
+  EXPECT_EQ(resolve({"job", "pop.example.org", "me"}).id, row.id);
+  const state::AccountRow found = store_->account(row.id).value();
+  EXPECT_EQ(found.name, "job");
+  EXPECT_TRUE(found.secret_worked);
+  EXPECT_EQ(found.complete_listings, 7U);
+  EXPECT_EQ(found.marker, "uidl");
+  EXPECT_EQ(store_->accounts().size(), 1U);
+}
+
+TEST_F(ResolveAccountTest, AnotherUserUnderAnOldNameTouchesNothing) {
+  const std::string id = resolve({"work", "pop.example.org", "me"}).id;
+  try {
+    (void)resolve({"work", "pop.example.org", "you\x1b"});
+    ADD_FAILURE() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::account_identity);
+    EXPECT_THAT(error.message(), HasSubstr("you\\x1b"));
+    EXPECT_THAT(error.hint(), HasSubstr("popsync rename work"));
+    EXPECT_THAT(error.hint(), HasSubstr("popsync forget work"));
+  }
+  EXPECT_EQ(store_->account(id)->user, "me");
+  EXPECT_EQ(store_->accounts().size(), 1U);
+}
+
+}  // namespace
+}  // namespace popsync::sync

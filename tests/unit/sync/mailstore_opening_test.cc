@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MIT
+#include "sync/mailstore_opening.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "state/transaction.h"
+#include "unit/config/temp_folder.h"
+
+namespace popsync::sync {
+namespace {
+
+using testing::HasSubstr;
+namespace stdfs = std::filesystem;
+
+class MailstoreOpeningTest : public testing::Test {
+ protected:
+  MailstoreOpeningTest() {
+    set_log_level(LogLevel::error);
+    account_.id = "0123456789abcdef";
+    account_.name = "work";
+    account_.host = "pop.example.org";
+    account_.user = "me";
+    auto transaction = store_->begin();
+    transaction.insert_account(account_);
+    transaction.commit();
+  }
+  ~MailstoreOpeningTest() override { set_log_level(LogLevel::info); }
+
+  OpenMailstore open(const std::string& path) { return open_mailstore(*store_, real_fs(), account_, path); }
+  OpenMailstore accept(const std::string& path) { return accept_mailstore(*store_, real_fs(), account_, path); }
+  ErrorCode refusal(const std::string& path) {
+    try {
+      (void)open(path);
+    } catch (const Error& error) {
+      return error.code();
+    }
+    ADD_FAILURE() << "opened";
+    return ErrorCode::bug;
+  }
+  void set_stored_generation(state::RowId mailstore, std::uint64_t generation) {
+    auto transaction = store_->begin();
+    transaction.set_generation(mailstore, generation);
+    transaction.commit();
+  }
+
+  config::TempFolder folder_;
+  std::string path_ = folder_.path() + "/Mail/work";
+  std::unique_ptr<state::StateStore> store_ = state::StateStore::open(folder_.path() + "/state");
+  state::AccountRow account_;
+};
+
+TEST_F(MailstoreOpeningTest, APathThatIsNewToTheAccountIsMadeAndRemembered) {
+  OpenMailstore made = open(path_);
+  EXPECT_EQ(made.row.path, path_);
+  EXPECT_EQ(made.row.store_id, made.maildir.id());
+  EXPECT_EQ(made.maildir.staging().generation(), 0U);
+  const auto rows = store_->mailstores(account_.id);
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0].store_id, made.maildir.id());
+  EXPECT_EQ(open(path_).row.id, made.row.id);
+}
+
+TEST_F(MailstoreOpeningTest, AnotherPathIsAnotherMailstoreAndTheFirstStays) {
+  const OpenMailstore first = open(path_);
+  const OpenMailstore second = open(folder_.path() + "/Mail/new");
+  EXPECT_NE(first.row.id, second.row.id);
+  EXPECT_NE(first.maildir.id(), second.maildir.id());
+  EXPECT_EQ(store_->mailstores(account_.id).size(), 2U);
+}
+
+TEST_F(MailstoreOpeningTest, AMailstoreThatIsGoneIsNotMadeAnew) {
+  (void)open(path_);
+  stdfs::rename(path_, path_ + ".unmounted");
+  EXPECT_EQ(refusal(path_), ErrorCode::mailstore_unavailable);
+  stdfs::create_directories(path_);
+  EXPECT_EQ(refusal(path_), ErrorCode::mailstore_unavailable);
+  EXPECT_TRUE(stdfs::is_empty(path_));
+  stdfs::remove(path_);
+  stdfs::rename(path_ + ".unmounted", path_);
+  EXPECT_NO_THROW((void)open(path_));
+}
+
+TEST_F(MailstoreOpeningTest, AFolderThatCannotBeMadeLeavesNoRow) {
+  folder_.write("Mail/work/notes.txt", "precious");
+  EXPECT_EQ(refusal(path_), ErrorCode::mailstore_unavailable);
+  EXPECT_TRUE(store_->mailstores(account_.id).empty());
+}
+
+TEST_F(MailstoreOpeningTest, TheGenerationMayBeOneAheadOfTheRow) {
+  OpenMailstore mailstore = open(path_);
+  mailstore.maildir.staging().set_generation(1);  // a crash between S5 and S6
+  EXPECT_EQ(open(path_).row.generation, 0U);
+}
+
+TEST_F(MailstoreOpeningTest, AGenerationBelowTheRowIsARestoredMailstore) {
+  const OpenMailstore mailstore = open(path_);
+  set_stored_generation(mailstore.row.id, 5);
+  try {
+    (void)open(path_);
+    ADD_FAILURE() << "opened";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::mailstore_unavailable);
+    EXPECT_THAT(error.hint(), HasSubstr("popsync check work --accept-mailstore"));
+  }
+}
+
+TEST_F(MailstoreOpeningTest, AGenerationThatIsMissingIsARestoredMailstoreToo) {
+  OpenMailstore mailstore = open(path_);
+  EXPECT_TRUE(mailstore.maildir.staging().remove("gen.0"));
+  EXPECT_EQ(refusal(path_), ErrorCode::mailstore_unavailable);
+}
+
+TEST_F(MailstoreOpeningTest, AGenerationTwoAheadIsARestoredState) {
+  OpenMailstore mailstore = open(path_);
+  mailstore.maildir.staging().set_generation(2);
+  EXPECT_EQ(refusal(path_), ErrorCode::state_corrupt);
+}
+
+TEST_F(MailstoreOpeningTest, WhatTheOperatorAcceptsIsTakenAsItIs) {
+  OpenMailstore mailstore = open(path_);
+  mailstore.maildir.staging().set_generation(3);
+  set_stored_generation(mailstore.row.id, 9);
+  EXPECT_EQ(refusal(path_), ErrorCode::mailstore_unavailable);
+  EXPECT_EQ(accept(path_).row.generation, 3U);
+  EXPECT_EQ(open(path_).row.generation, 3U);
+}
+
+TEST_F(MailstoreOpeningTest, AnAcceptedEmptyFolderBecomesTheMailstore) {
+  const OpenMailstore mailstore = open(path_);
+  set_stored_generation(mailstore.row.id, 9);
+  stdfs::remove_all(path_);
+  const OpenMailstore accepted = accept(path_);
+  EXPECT_EQ(accepted.row.id, mailstore.row.id);  // the rows stay with it
+  EXPECT_NE(accepted.row.store_id, mailstore.row.store_id);
+  EXPECT_EQ(open(path_).maildir.id(), accepted.maildir.id());
+  EXPECT_EQ(store_->mailstores(account_.id).size(), 1U);
+}
+
+TEST_F(MailstoreOpeningTest, AcceptingNeverTakesWhatAnotherStateFills) {
+  const auto other = state::StateStore::open(folder_.path() + "/other");
+  {
+    auto transaction = other->begin();
+    transaction.insert_account(account_);
+    transaction.commit();
+  }
+  (void)open_mailstore(*other, real_fs(), account_, path_);
+  EXPECT_EQ(refusal(path_), ErrorCode::mailstore_foreign);
+  EXPECT_THROW((void)accept(path_), Error);
+}
+
+TEST_F(MailstoreOpeningTest, TwoAccountsMayShareAMaildirAndEachHasItsStaging) {
+  OpenMailstore work = open(path_);
+  state::AccountRow home = account_;
+  home.id = "fedcba9876543210";
+  home.name = "home";
+  {
+    auto transaction = store_->begin();
+    transaction.insert_account(home);
+    transaction.commit();
+  }
+  OpenMailstore shared = open_mailstore(*store_, real_fs(), home, path_);
+  EXPECT_EQ(shared.maildir.id(), work.maildir.id());
+  work.maildir.staging().set_generation(1);
+  EXPECT_EQ(shared.maildir.staging().generation(), 0U);
+}
+
+}  // namespace
+}  // namespace popsync::sync
