@@ -42,7 +42,8 @@ int cmd_forget(Program& program) {
     if (!confirmed(name, messages)) return 0;
   }
   const StopOnSignal stop;
-  const state::FileLock lock = state::lock_account(store->directory(), row->id, program.lock_name(), state::kLockWaitDefault, stop.signal());
+  const state::FileLock lock =
+      state::lock_account(store->directory(), row->id, program.lock_name(), program.options.wait.value_or(state::kLockWaitDefault), stop.signal());
   auto transaction = store->begin();
   transaction.forget_account(row->id);
   transaction.commit();

@@ -20,7 +20,8 @@ std::vector<state::RowId> named_rows(state::StateStore& store, const state::Acco
     std::size_t occurrence = 0;
     const std::size_t before = out.size();
     for (const state::MessageRow& row : rows) {
-      if (row.uid == wanted.uid && ++occurrence == wanted.occurrence) out.push_back(row.id);
+      const bool ours = row.state != state::RowState::staged;  // a staged one is recovery's: its file may be published already
+      if (ours && row.uid == wanted.uid && ++occurrence == wanted.occurrence) out.push_back(row.id);
     }
     if (out.size() == before) refuse_unknown_uid(text, account.name);
   }
@@ -30,7 +31,7 @@ std::vector<state::RowId> named_rows(state::StateStore& store, const state::Acco
 std::vector<state::RowId> all_rows(state::StateStore& store, const state::AccountRow& account) {
   std::vector<state::RowId> out;
   for (const state::MessageRow& row : store.messages(account.id)) {
-    if (row.state != state::RowState::staged) out.push_back(row.id);  // recovery's, not ours
+    if (row.state != state::RowState::staged) out.push_back(row.id);  // as above
   }
   return out;
 }

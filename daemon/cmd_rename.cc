@@ -14,8 +14,8 @@
 namespace popsync {
 
 int cmd_rename(Program& program) {
-  const std::string& old_name = program.options.accounts[0];
-  const std::string& new_name = program.options.accounts[1];
+  const std::string& old_name = program.options.old_name;
+  const std::string& new_name = program.options.new_name;
   if (!config::is_account_name(new_name))
     throw Error(ErrorCode::usage, "\"" + escaped(new_name) + "\" is no account name", "letters, digits and . _ @ + -, at most 64");
   const auto store = state::StateStore::open_existing(program.paths.state_dir);
@@ -30,7 +30,8 @@ int cmd_rename(Program& program) {
     throw Error(ErrorCode::usage, "the state has an account " + new_name + " already", "`popsync forget " + new_name + "` drops it");
   }
   const StopOnSignal stop;
-  const state::FileLock lock = state::lock_account(store->directory(), old_row->id, program.lock_name(), state::kLockWaitDefault, stop.signal());
+  const state::FileLock lock = state::lock_account(store->directory(), old_row->id, program.lock_name(),
+                                                   program.options.wait.value_or(state::kLockWaitDefault), stop.signal());
   state::AccountRow renamed = *old_row;
   renamed.name = new_name;
   auto transaction = store->begin();

@@ -11,6 +11,7 @@
 #include "daemon_status.h"
 #include "observe/journal_sink.h"
 #include "observe/service_manager.h"
+#include "observe/signal_thread.h"
 #include "state/install.h"
 
 namespace popsync {
@@ -69,6 +70,7 @@ class Server : public Poco::Util::ServerApplication {
 }  // namespace
 
 int cmd_run(Program& program) {
+  observe::SignalThread::block_signals();  // before any thread is made: the signal thread alone receives them
   Poco::AutoPtr<Server> server(new Server(program));
   std::string name = "popsync";
   std::vector<char*> arguments = {name.data()};

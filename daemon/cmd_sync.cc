@@ -178,6 +178,7 @@ int dry_run(Program& program) {
 int cmd_sync(Program& program) {
   if (program.options.dry_run) return dry_run(program);
   const auto accounts = program.chosen_accounts();
+  const StopOnSignal stop;
   const auto store = state::StateStore::open(program.paths.state_dir);
   delivery::SyncPool pool;
   const sync::SyncServices services{.store = *store,
@@ -186,7 +187,6 @@ int cmd_sync(Program& program) {
                                     .pool = pool,
                                     .configured_names = program.account_names(),
                                     .command = program.lock_name()};
-  const StopOnSignal stop;
   Teller teller(program.options);
   std::vector<schedule::PassAccount> pass;
   for (const config::Account* account : accounts) pass.push_back({.name = account->name, .host = account->endpoint.host});

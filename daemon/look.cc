@@ -12,6 +12,8 @@
 
 namespace popsync {
 
+StopOnSignal::Blocked::Blocked() { observe::SignalThread::block_signals(); }
+
 StopOnSignal::StopOnSignal()
     : signal_(source_.get_token()), thread_([this](int signal) {
         if (signal == SIGINT || signal == SIGTERM) source_.request_stop();

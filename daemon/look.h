@@ -14,13 +14,17 @@
 
 namespace popsync {
 
-// SIGINT and SIGTERM as a stop, for the length of a command.
+// SIGINT and SIGTERM as a stop, for the rest of a command. Made before any thread, which would else be interrupted in its place.
 class StopOnSignal {
  public:
   StopOnSignal();
   [[nodiscard]] const StopSignal& signal() const { return signal_; }
 
  private:
+  struct Blocked {
+    Blocked();
+  };
+  Blocked blocked_;  // first: the signal thread must find the signals blocked
   std::stop_source source_;
   StopSignal signal_;
   observe::SignalThread thread_;

@@ -9,7 +9,6 @@
 #include "base/escape.h"
 #include "base/log.h"
 #include "commands.h"
-#include "observe/signal_thread.h"
 #include "options.h"
 #include "process_setup.h"
 
@@ -42,7 +41,6 @@ void print(const Error& error) {
 
 int main(int argc, char** argv) {
   popsync::harden_process();
-  popsync::observe::SignalThread::block_signals();  // before any thread is made: the signal thread alone receives them
   try {
     return popsync::run_command(argc, argv);
   } catch (const popsync::Error& error) {

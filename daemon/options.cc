@@ -17,13 +17,12 @@ void add_accounts(CLI::App& command, Options& options) {
 }
 
 void add_account(CLI::App& command, Options& options) {
-  command.add_option("ACCOUNT", options.accounts, "the account's name")->required()->expected(1);
+  command.add_option("ACCOUNT", options.accounts, "the account's name")->required()->expected(1)->allow_extra_args(false);
 }
 
 void add_json(CLI::App& command, Options& options) { command.add_flag("--json", options.json, "one JSON object on standard output, nothing else"); }
 
-void add_session_options(CLI::App& command, Options& options) {
-  command.add_flag("--trace", options.trace, "show the dialogue with the server on standard error, secrets masked");
+void add_wait(CLI::App& command, Options& options) {
   command
       .add_option_function<std::string>(
           "--wait",
@@ -36,6 +35,11 @@ void add_session_options(CLI::App& command, Options& options) {
       ->type_name("DURATION");
 }
 
+void add_session_options(CLI::App& command, Options& options) {
+  command.add_flag("--trace", options.trace, "show the dialogue with the server on standard error, secrets masked");
+  add_wait(command, options);
+}
+
 void add_commands(CLI::App& app, Options& options) {
   app.add_subcommand("run", "the daemon, in the foreground; SIGTERM stops it, SIGHUP reloads the configuration, SIGUSR1 syncs now");
 
@@ -45,7 +49,7 @@ void add_commands(CLI::App& app, Options& options) {
   add_session_options(*sync, options);
   sync->add_flag("--dry-run", options.dry_run, "print what would be fetched, deleted and held; change nothing, here or there");
 
-  CLI::App* check = app.add_subcommand("check", "are configuration, secrets, mailstore and state usable? Makes nothing");
+  CLI::App* check = app.add_subcommand("check", "are configuration, secrets, mailstore and state usable? Fetches nothing");
   add_accounts(*check, options);
   add_json(*check, options);
   add_session_options(*check, options);
@@ -66,7 +70,7 @@ void add_commands(CLI::App& app, Options& options) {
   CLI::App* status = app.add_subcommand("status", "is the daemon running; last success, last error, next sync, held messages, totals");
   add_accounts(*status, options);
   add_json(*status, options);
-  status->add_flag("--failing", options.failing, "only accounts whose last sync failed");
+  status->add_flag("--failing", options.failing, "only accounts that fail or need an operator");
   status->add_flag("--exit-code", options.exit_code, "exit with the status of the worst account");
 
   CLI::App* verify = app.add_subcommand("verify", "compare every published message with the mailstore; report only");
@@ -86,12 +90,16 @@ void add_commands(CLI::App& app, Options& options) {
   refetch->add_option("UID", options.uids, "unique-ids, as list prints them");
   refetch->add_flag("--all", options.all, "all messages of the account");
   refetch->add_flag("--missing", options.missing, "those that verify cannot find");
+  add_wait(*refetch, options);
 
   CLI::App* rename = app.add_subcommand("rename", "carry an account's state to a new name");
-  rename->add_option("NAMES", options.accounts, "the old name and the new one")->required()->expected(2);
+  rename->add_option("OLD", options.old_name, "the name that the state knows")->required();
+  rename->add_option("NEW", options.new_name, "the name it has from now on")->required();
+  add_wait(*rename, options);
 
   CLI::App* forget = app.add_subcommand("forget", "drop what popsync knows of an account; its mail stays");
   add_account(*forget, options);
+  add_wait(*forget, options);
   forget->add_flag("--yes", options.yes, "do not ask");
 }
 
@@ -113,19 +121,29 @@ std::vector<std::string> command_names(const CLI::App& app) {
   return names;
 }
 
-// The first word that is no option, if it is no command. CLI11 would only call it "not expected".
-void refuse_unknown_command(const CLI::App& app, int argc, char** argv) {
+bool takes_value(const std::string& word) {
+  return word == "-c" || word == "--config" || word == "--state-dir" || word == "--wait" || word == "--number";
+}
+
+// The arguments with the command moved to the front: options may stand before it, and CLI11 gives those that stand before to the program alone.
+// Throws Error usage for a word in the command's place that is no command.
+std::vector<std::string> command_first(const CLI::App& app, int argc, char** argv) {
   const auto names = command_names(app);
-  for (int i = 1; i < argc; ++i) {
-    const std::string word = argv[i];
-    if (word == "-c" || word == "--config" || word == "--state-dir") {
+  std::vector<std::string> words(argv + 1, argv + argc);
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (takes_value(words[i])) {
       ++i;
       continue;
     }
-    if (word.starts_with("-")) continue;
-    if (std::ranges::find(names, word) != names.end()) return;
-    throw Error(ErrorCode::usage, "unknown command \"" + escaped(word) + "\"" + did_you_mean(word, names), "popsync --help lists the commands");
+    if (words[i].starts_with("-")) continue;
+    if (std::ranges::find(names, words[i]) == names.end()) {
+      throw Error(ErrorCode::usage, "unknown command \"" + escaped(words[i]) + "\"" + did_you_mean(words[i], names),
+                  "popsync --help lists the commands");
+    }
+    std::rotate(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(i), words.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+    break;
   }
+  return words;
 }
 
 }  // namespace
@@ -138,9 +156,10 @@ std::optional<Options> parse_options(int argc, char** argv) {
   add_common_options(app, options);
   add_commands(app, options);
   for (CLI::App* command : app.get_subcommands({})) command->fallthrough();
-  refuse_unknown_command(app, argc, argv);
+  std::vector<std::string> words = command_first(app, argc, argv);
+  std::ranges::reverse(words);  // CLI11 takes them from the back
   try {
-    app.parse(argc, argv);
+    app.parse(words);
   } catch (const CLI::CallForHelp& help) {
     app.exit(help, std::cout, std::cerr);
     return std::nullopt;

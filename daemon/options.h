@@ -22,6 +22,8 @@ struct Options {
   // of some
   std::vector<std::string> accounts;
   std::vector<std::string> uids;
+  std::string old_name;
+  std::string new_name;
   bool dry_run = false;
   bool connect = false;
   bool accept_mailstore = false;

@@ -82,12 +82,6 @@ void become_owner(const std::string& state_dir) {
   ::prctl(PR_SET_DUMPABLE, 0);
 }
 
-// Once is before the state exists; afterwards it is known.
-void warn_root_once(const std::string& state_dir) {
-  if (::access((state_dir + "/state.db").c_str(), F_OK) == 0) return;
-  log_warning("", "running as root: what mail servers send is better handled by an ordinary user");
-}
-
 }  // namespace
 
 void harden_process() {
@@ -113,7 +107,7 @@ Paths choose_paths(const std::string& config_option, const std::string& state_op
   }
   if (!state_option.empty()) paths.state_dir = without_trailing_slash(absolute(state_option));
   if (root && state_option.empty()) become_owner(paths.state_dir);
-  if (root && !state_option.empty()) warn_root_once(paths.state_dir);
+  paths.stays_root = root && !state_option.empty();
   paths.home = home_directory();
   if (!config_option.empty()) {
     paths.config_file = absolute(config_option);

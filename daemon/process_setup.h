@@ -15,10 +15,11 @@ struct Paths {
   std::string state_dir;
   std::string home;
   bool system = false;
+  bool stays_root = false;  // root with a state directory of its own: works, and is warned
 };
 
 // From options and environment. Root with the system's state directory becomes the owner of that directory; root that would stay root there is
-// refused, root with its own --state-dir is warned. Throws Error configuration or state_unavailable.
+// refused, root with its own --state-dir stays root. Throws Error configuration or state_unavailable.
 Paths choose_paths(const std::string& config_option, const std::string& state_option, bool system_option);
 
 }  // namespace popsync

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "program.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <iostream>
 
@@ -42,9 +44,22 @@ std::vector<std::string> Program::account_names() const {
   return names;
 }
 
+namespace {
+
+// Once: by the command that makes the state.
+void warn_root(const Program& program) {
+  const bool makes_state = program.options.command == "sync" || program.options.command == "run";
+  const bool exists = ::access((program.paths.state_dir + "/state.db").c_str(), F_OK) == 0;
+  if (program.paths.stays_root && makes_state && !exists)
+    log_warning("", "running as root: what mail servers send is better handled by an ordinary user");
+}
+
+}  // namespace
+
 Program load_program(Options options) {
   Program program{.options = std::move(options), .paths = {}, .config = {}};
   program.paths = choose_paths(program.options.config_file, program.options.state_dir, program.options.system);
+  warn_root(program);
   config::LoadResult loaded = config::load(program.paths.config_file, program.paths.home, program.paths.config_must_exist);
   for (const std::string& warning : loaded.warnings) log_warning("", warning);
   for (const config::Diagnostic& diagnostic : loaded.diagnostics) std::cerr << config::to_text(diagnostic) << '\n';

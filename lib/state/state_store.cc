@@ -311,14 +311,14 @@ std::optional<StoredPrints> StateStore::prints(RowId id) {
   });
 }
 
-std::optional<RowId> StateStore::find_by_sha256(std::string_view account_id, std::string_view sha256) {
+std::optional<StateStore::Found> StateStore::find_by_sha256(std::string_view account_id, std::string_view sha256) {
   const std::lock_guard lock(impl_->mutex);
-  return guarded([&]() -> std::optional<RowId> {
-    SQLite::Statement& row = impl_->statement("SELECT id FROM message WHERE account = ? AND length(uid) = 0 AND sha256 = ?");
+  return guarded([&]() -> std::optional<Found> {
+    SQLite::Statement& row = impl_->statement("SELECT id, removable FROM message WHERE account = ? AND state = 1 AND length(uid) = 0 AND sha256 = ?");
     row.bind(1, std::string(account_id));
     row.bind(2, sha256.data(), static_cast<int>(sha256.size()));
     if (!row.executeStep()) return std::nullopt;
-    return row.getColumn(0).getInt64();
+    return Found{.id = row.getColumn(0).getInt64(), .removable = flag_at(row.getColumn(1))};
   });
 }
 

@@ -44,7 +44,11 @@ class StateStore {
   std::vector<PublishedRow> published(std::string_view account_id);
   std::optional<StoredPrints> prints(RowId id);
   // A message without unique-id, by its content (servers without UIDL).
-  std::optional<RowId> find_by_sha256(std::string_view account_id, std::string_view sha256);
+  struct Found {
+    RowId id = 0;
+    bool removable = false;
+  };
+  std::optional<Found> find_by_sha256(std::string_view account_id, std::string_view sha256);
   // Messages known in any way, held ones left out.
   std::uint64_t seen_count(std::string_view account_id);
   // Names in a mailstore that PUBLISHED rows of the account carry.

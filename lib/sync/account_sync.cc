@@ -287,7 +287,13 @@ class AccountSync {
     std::vector<pop3::MessageNumber> numbers;
     for (const Removal& removal : removals_) numbers.push_back(removal.number);
     const std::vector<bool> answers = client.dele(numbers);
-    report_.deleted = static_cast<std::uint64_t>(std::ranges::count(answers, true));
+    // -ERR: gone already, or never there; the next listing decides.
+    std::vector<Removal> marked;
+    for (std::size_t i = 0; i < removals_.size(); ++i) {
+      if (answers[i]) marked.push_back(removals_[i]);
+    }
+    removals_ = std::move(marked);
+    report_.deleted = removals_.size();
   }
 
   // Everything retrieved here is published, settled or refused: only now the server may act on it.

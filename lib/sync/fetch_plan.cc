@@ -84,7 +84,11 @@ class Planner {
       if (free) fetch.replaces.push_back(rows_[row].id);
       return;
     }
-    fetch.candidates.push_back({.row = rows_[row].id, .has_prints = rows_[row].state == RowState::published, .free = free, .size_differs = true});
+    fetch.candidates.push_back({.row = rows_[row].id,
+                                .has_prints = rows_[row].state == RowState::published,
+                                .free = free,
+                                .removable = may_be_removed(rows_[row]),
+                                .size_differs = true});
   }
 
   void fetch_or_hold(Fetch fetch) {
@@ -128,15 +132,17 @@ class Planner {
   void settle(const ListingEntry& entry, const MessageRow& row, bool due) {
     plan_.octets += entry.list_size.value_or(0);
     plan_.fetch.push_back({.entry = entry,
-                           .candidates = {{.row = row.id, .has_prints = true, .free = true, .size_differs = false}},
+                           .candidates = {{.row = row.id, .has_prints = true, .free = true, .removable = may_be_removed(row), .size_differs = false}},
                            .replaces = {},
                            .tries = 0,
                            .remove_if_equal = due,
                            .gave_up_deleting = row.removable && row.deletions >= kDeletionsMax});
   }
 
+  [[nodiscard]] static bool may_be_removed(const MessageRow& row) { return row.removable && row.deletions < kDeletionsMax; }
+
   [[nodiscard]] bool removal_due(const MessageRow& row) const {
-    if (!row.removable || row.deletions >= kDeletionsMax) return false;
+    if (!may_be_removed(row)) return false;
     switch (policy_.leave.kind) {
       case LeavePolicy::Kind::keep: return false;
       case LeavePolicy::Kind::remove: return true;

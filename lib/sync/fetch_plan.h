@@ -40,6 +40,7 @@ struct Candidate {
   state::RowId row = 0;
   bool has_prints = false;
   bool free = true;
+  bool removable = false;     // may be deleted on the server, once its content was seen again
   bool size_differs = false;  // the entry has another list_size
 };
 

@@ -49,7 +49,7 @@ void MessageIntake::proven(std::size_t index) {
     if (found.verdict != Verdict::other) {
       settled_.push_back({.identification = found,
                           .entry = fetch.entry,
-                          .remove = fetch.remove_if_equal && found.verdict == Verdict::equal,
+                          .remove = fetch.remove_if_equal && found.verdict == Verdict::equal && found.row->removable,
                           .gave_up = fetch.gave_up_deleting});
       return;
     }
@@ -86,7 +86,7 @@ std::vector<KnownPrints> MessageIntake::known_prints(const Fetch& fetch, const s
   std::vector<Candidate> candidates = fetch.candidates;
   if (!context_.unique_ids) {
     if (const auto row = context_.store.find_by_sha256(context_.account.id, sha256))
-      candidates.push_back({.row = *row, .has_prints = true, .free = true, .size_differs = false});
+      candidates.push_back({.row = row->id, .has_prints = true, .free = true, .removable = row->removable, .size_differs = false});
   }
   for (const Candidate& candidate : candidates) {
     if (!candidate.has_prints) continue;

@@ -37,7 +37,7 @@ std::string code_in(const std::string& text) {
 
 // The words of "popsync [OPTION...] WORD" in lines of code.
 std::vector<std::string> commands_named(const std::string& code) {
-  return matches(code, R"((?:^|[^-\w./])popsync(?: +(?:-c|--config|--state-dir) +\S+| +--?[a-z][-a-z]*)* ([a-z]+)(?![\w./:]))");
+  return matches(code, R"((?:^|[^-\w./]|bin/|build/|@/)popsync(?: +(?:-c|--config|--state-dir) +\S+| +--?[a-z][-a-z]*)* ([a-z]+)(?![\w./:]))");
 }
 
 std::vector<fs::path> files_below(const fs::path& folder) {

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <ostream>
+
 #include "support/maildrop_server.h"
 #include "support/message_corpus.h"
 #include "support/program_home.h"
@@ -18,6 +20,7 @@ struct Manner {
   net::Pipelining pipelining;
   MarkerWanted marker;
 };
+void PrintTo(const Manner& tested, std::ostream* out) { *out << tested.name; }
 
 MaildropKnobs knobs_for(const Manner& manner) {
   MaildropKnobs knobs;

@@ -6,6 +6,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <ostream>
 
 #include "support/maildrop_server.h"
 #include "support/message_corpus.h"
@@ -22,6 +23,7 @@ struct Moment {
   MaildropKnobs knobs;
   std::string waits_at;  // the command that has come; empty: a stalled RETR
 };
+void PrintTo(const Moment& tested, std::ostream* out) { *out << tested.name; }
 
 std::vector<Moment> moments() {
   return {{"AtTheFirstOctet", {.stall = Stall{.message = 1, .octets = 0}}, ""},

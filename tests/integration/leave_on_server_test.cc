@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <ostream>
+
 #include "support/maildrop_server.h"
 #include "support/message_corpus.h"
 #include "support/program_home.h"
@@ -175,6 +177,7 @@ struct QuitCase {
   QuitBehaviour quit;
   bool removes;
 };
+void PrintTo(const QuitCase& tested, std::ostream* out) { *out << tested.name; }
 
 struct LeaveOnServerQuit : LeaveOnServer, testing::WithParamInterface<QuitCase> {};
 

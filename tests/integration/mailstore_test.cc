@@ -21,6 +21,8 @@ using testing::HasSubstr;
 
 constexpr uid_t kNobody = 65534;
 
+void give_away(const std::string& path) { ASSERT_EQ(::lchown(path.c_str(), kNobody, kNobody), 0) << path; }
+
 struct Mailstore : testing::Test {
   void SetUp() override {
     for (int i = 0; i < 5; ++i) server.add(small_message("message " + std::to_string(i)));
@@ -33,8 +35,8 @@ struct Mailstore : testing::Test {
     ProgramCall call = home.call(std::move(arguments));
     call.unprivileged = true;
     if (::geteuid() != 0) return call;
-    (void)::lchown(home.folder().path().c_str(), kNobody, kNobody);
-    for (const auto& entry : fs::recursive_directory_iterator(home.folder().path())) (void)::lchown(entry.path().c_str(), kNobody, kNobody);
+    give_away(home.folder().path());
+    for (const auto& entry : fs::recursive_directory_iterator(home.folder().path())) give_away(entry.path());
     return call;
   }
 

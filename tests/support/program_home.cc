@@ -4,11 +4,13 @@
 #include <Poco/JSON/Object.h>
 #include <Poco/JSON/Parser.h>
 #include <Poco/JSON/Query.h>
+#include <Poco/JSON/Stringifier.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <sstream>
 #include <stdexcept>
 
 #include "support/message_corpus.h"
@@ -98,7 +100,11 @@ std::string json_at(const std::string& text, const std::string& path) {
       return "(absent)";
     }
     const Poco::Dynamic::Var value = Poco::JSON::Query(whole).find(path);
-    return value.isEmpty() ? "null" : value.toString();
+    if (value.isEmpty()) return "null";
+    if (value.isString()) return value.extract<std::string>();
+    std::ostringstream text_of_value;
+    Poco::JSON::Stringifier::condense(value, text_of_value);
+    return text_of_value.str();
   } catch (const Poco::Exception& exception) {
     throw std::runtime_error("no JSON (" + exception.displayText() + "): " + text);
   }

@@ -38,7 +38,9 @@ class ProgramHome {
 
   // `popsync ARGUMENTS -c CONFIG --state-dir STATE` in this HOME.
   [[nodiscard]] ProgramCall call(std::vector<std::string> arguments) const;
-  [[nodiscard]] ProgramResult run(std::vector<std::string> arguments) const { return run_program(call(std::move(arguments))); }
+  ProgramResult run(std::vector<std::string> arguments) const {  // NOLINT(modernize-use-nodiscard): often for its effect alone
+    return run_program(call(std::move(arguments)));
+  }
   [[nodiscard]] std::unique_ptr<ProgramRun> start(std::vector<std::string> arguments) const {
     return std::make_unique<ProgramRun>(call(std::move(arguments)));
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// sync_account() in the test's own process, with a clock that the test moves. For tests that link popsync_sync.
+// sync_account() in the test's own process, with a date that the test moves. For tests that link popsync_sync.
 #pragma once
 
 #include <memory>
@@ -15,6 +15,19 @@
 #include "sync/account_sync.h"
 
 namespace popsync::test {
+
+// The test moves the date; time to wait is real, because deadlines are handed to the kernel.
+class MovedClock : public Clock {
+ public:
+  [[nodiscard]] WallTime wall() const override { return manual_.wall(); }
+  [[nodiscard]] SteadyTime steady() const override { return system_clock().steady(); }
+  [[nodiscard]] bool trusted() const override { return manual_.trusted(); }
+  void advance(std::chrono::nanoseconds by) { manual_.advance(by); }
+  void set_trusted(bool trusted) { manual_.set_trusted(trusted); }
+
+ private:
+  ManualClock manual_;
+};
 
 class SyncInProcess {
  public:
@@ -46,7 +59,7 @@ class SyncInProcess {
   [[nodiscard]] const std::string& maildir() const { return settings.maildir; }
 
   sync::AccountSettings settings;
-  ManualClock clock;
+  MovedClock clock;
 
  private:
   TempFolder folder_{"sync"};

@@ -299,15 +299,22 @@ TEST_F(TransactionTest, SeenAndSkippedRowsAreKnownWithoutAFile) {
   EXPECT_THAT(store_->published(kWork), IsEmpty());
 }
 
-TEST_F(TransactionTest, AMessageWithoutUniqueIdIsFoundByItsContentInItsAccount) {
+TEST_F(TransactionTest, APublishedMessageWithoutUniqueIdIsFoundByItsContentInItsAccount) {
   RowId id = 0;
   change([&](Transaction& transaction) {
     id = transaction.insert_staged(staged("", "x"));
-    transaction.insert_staged(staged("with one", "y"));
+    transaction.record_published(transaction.insert_staged(staged("with one", "y")), true, kAt);
   });
-  EXPECT_EQ(store_->find_by_sha256(kWork, prints('s').sha256), id);
-  EXPECT_EQ(store_->find_by_sha256(kWork, prints('t').sha256), std::nullopt);
-  EXPECT_EQ(store_->find_by_sha256(kHome, prints('s').sha256), std::nullopt);
+  EXPECT_FALSE(store_->find_by_sha256(kWork, prints('s').sha256).has_value());  // staged: nobody knows yet where it is
+  for (const bool removable : {true, false}) {
+    change([&](Transaction& transaction) { transaction.record_published(id, removable, kAt); });
+    const auto found = store_->find_by_sha256(kWork, prints('s').sha256);
+    ASSERT_TRUE(found.has_value());
+    EXPECT_EQ(found->id, id);
+    EXPECT_EQ(found->removable, removable);
+  }
+  EXPECT_FALSE(store_->find_by_sha256(kWork, prints('t').sha256).has_value());
+  EXPECT_FALSE(store_->find_by_sha256(kHome, prints('s').sha256).has_value());
 }
 
 TEST_F(TransactionTest, WhatAListingTellsIsKept) {

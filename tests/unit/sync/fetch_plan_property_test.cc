@@ -89,22 +89,24 @@ class Model {
   // content decides only when the size gives a reason to look.
   void add_group(const std::string& uid) {
     const std::size_t entries = one_in(4) ? 2 + random_() % 2 : random_() % 2;
+    bool sizes_listed = true;
     for (std::size_t i = 0; i < entries; ++i) {
       const std::uint64_t size = 10 + 100 * i + (one_in(6) ? kLimit : 0);
       const bool alone = entries == 1;
       const bool listed = !alone || !one_in(5);
+      sizes_listed = sizes_listed && listed;
       const Content content = ++contents_made_;
       listing_.push_back({.number = {}, .uid = {uid}, .list_size = listed ? std::optional(size) : std::nullopt});
       contents_[uid][listed ? size : 0] = content;
       if (!one_in(3)) add_row(uid, size, content, alone);
     }
-    if (policy_.sizes_mean_something && (entries == 0 || one_in(4))) add_vanished(uid);
+    if (policy_.sizes_mean_something && sizes_listed && (entries == 0 || one_in(4))) add_vanished(uid);
   }
 
   void add_row(const std::string& uid, std::uint64_t size, Content content, bool alone) {
     MessageRow row = new_row(uid, size);
     if (alone && one_in(4)) row.list_size.reset();
-    const bool changed = alone && row.list_size && one_in(4);
+    const bool changed = alone && row.list_size && size < kLimit && one_in(4);
     if (changed) row.list_size = size + 1;
     if (row.state != RowState::held && one_in(5)) mark_absent(row);
     known_.push_back({.row = row, .content = content});
@@ -142,10 +144,14 @@ class Model {
   void retrieve(const Fetch& fetch, std::vector<Removal>& removals) {
     const Content content = content_.at(fetch.entry.number.value);
     for (const Candidate& candidate : fetch.candidates) {
-      if (!candidate.has_prints || at(candidate.row).content != content) continue;
+      if (!candidate.has_prints || !has(candidate.row) || at(candidate.row).content != content) continue;
       set_absent(candidate.row, false);
       if (candidate.free && fetch.entry.list_size) at(candidate.row).row.list_size = fetch.entry.list_size;
-      if (fetch.remove_if_equal) removals.push_back({.row = candidate.row, .number = fetch.entry.number});
+      if (fetch.remove_if_equal && candidate.removable) {
+        EXPECT_TRUE(at(candidate.row).row.removable);
+        EXPECT_LT(at(candidate.row).row.deletions, kDeletionsMax);
+        removals.push_back({.row = candidate.row, .number = fetch.entry.number});
+      }
       return;
     }
     for (const RowId row : fetch.replaces) erase(row);
@@ -176,6 +182,11 @@ class Model {
 
   void erase(RowId id) {
     std::erase_if(known_, [&](const KnownMessage& each) { return each.row.id == id; });
+  }
+
+  // A row may have been replaced by another message of this session.
+  [[nodiscard]] bool has(RowId id) const {
+    return std::ranges::any_of(known_, [&](const KnownMessage& each) { return each.row.id == id; });
   }
 
   KnownMessage& at(RowId id) {
@@ -209,10 +220,7 @@ TEST(FetchPlanProperty, CarriedOutAndPlannedAgainItFetchesAndHoldsNothing) {
       EXPECT_EQ(model.rows_of(entry), 1) << "message " << entry.number.value << " " << entry.uid.octets;
     }
     const FetchPlan again = model.plan();
-    for (const Fetch& fetch : again.fetch) {
-      // A refusal is no success: it is counted, not settled. Everything else is settled by being retrieved once.
-      ADD_FAILURE() << "fetched again: " << fetch.entry.number.value << " " << fetch.entry.uid.octets;
-    }
+    EXPECT_TRUE(again.fetch.empty());
     EXPECT_TRUE(again.hold.empty());
     EXPECT_TRUE(again.remove.empty());
     EXPECT_TRUE(again.first_sizes.empty());
@@ -229,7 +237,6 @@ TEST(FetchPlanProperty, FetchedAndDeletedTheMaildropStaysEmptyOfWhatIsDue) {
     model.number_contents();
     model.carry_out(model.plan());
     const FetchPlan again = model.plan();
-    // A row whose other half was deleted may now be the only one of its unique-id, and goes without another look.
     EXPECT_TRUE(again.fetch.empty());
     EXPECT_TRUE(again.hold.empty());
   }

@@ -293,6 +293,19 @@ TEST(FetchPlan, AMessageWhoseDeletionNeverLastsIsLeftAlone) {
   expect_nothing_to_do(plan({entry(1, "a", 10)}, {stubborn}, remove()));
 }
 
+TEST(FetchPlan, EqualContentIsNoReasonToDeleteWhatMayNotBeDeleted) {
+  const auto may_go = [](bool removable, std::uint32_t deletions) {
+    MessageRow stored = row(7, "a", 10);
+    stored.removable = removable;
+    stored.deletions = deletions;
+    return plan({entry(1, "a", 11)}, {stored}, remove()).fetch.at(0).candidates.at(0).removable;
+  };
+  EXPECT_TRUE(may_go(true, 0));
+  EXPECT_TRUE(may_go(true, kDeletionsMax - 1));
+  EXPECT_FALSE(may_go(true, kDeletionsMax));
+  EXPECT_FALSE(may_go(false, 0));  // suspect, unverified or changed on the way
+}
+
 // ---- what is held
 
 TEST(FetchPlan, AMessageOverTheLimitIsHeldAndNeverFetched) {

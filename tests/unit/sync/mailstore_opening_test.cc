@@ -67,6 +67,19 @@ TEST_F(MailstoreOpeningTest, APathThatIsNewToTheAccountIsMadeAndRemembered) {
   EXPECT_EQ(open(path_).row.id, made.row.id);
 }
 
+TEST_F(MailstoreOpeningTest, LookingForAPathThatIsNewMakesNothing) {
+  EXPECT_FALSE(find_mailstore(*store_, real_fs(), account_, path_).has_value());
+  EXPECT_FALSE(stdfs::exists(path_));
+  EXPECT_TRUE(store_->mailstores(account_.id).empty());
+  const std::string id = open(path_).maildir.id();
+  EXPECT_EQ(find_mailstore(*store_, real_fs(), account_, path_)->maildir.id(), id);
+}
+
+TEST_F(MailstoreOpeningTest, LookingForAPathWhereNoMaildirCanBeSaysSoAtOnce) {
+  folder_.write("Mail/work/notes.txt", "precious");
+  EXPECT_THROW((void)find_mailstore(*store_, real_fs(), account_, path_), Error);
+}
+
 TEST_F(MailstoreOpeningTest, AnotherPathIsAnotherMailstoreAndTheFirstStays) {
   const OpenMailstore first = open(path_);
   const OpenMailstore second = open(folder_.path() + "/Mail/new");

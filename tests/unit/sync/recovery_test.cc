@@ -116,12 +116,12 @@ class Site {
   }
   [[nodiscard]] std::string staging_path() { return stdfs::read_symlink("/proc/self/fd/" + std::to_string(current_->maildir.staging().dir())); }
 
-  Recovered recover() { return sync::recover(*store_, real_fs(), clock_, account_, *current_); }
+  Recovered recover() { return sync::recover(*store_, real_fs(), clock_, account_, &*current_); }
 
   // As a process does it that begins anew; through `fs`.
   Recovered recover_anew(Fs& fs) {
     OpenMailstore opened = open(path_, fs);
-    return sync::recover(*store_, fs, clock_, account_, opened);
+    return sync::recover(*store_, fs, clock_, account_, &opened);
   }
 
   // Every message in new/ and cur/, by its name with flags.
@@ -352,6 +352,14 @@ TEST_F(RecoveryTest, RowsStagedForAnotherMailstoreAreFinishedThere) {
   expect_published(id);
   EXPECT_EQ(site_.store_->mailstores(kAccount).at(1).generation, 1U);
   EXPECT_EQ(site_.store_->mailstores(kAccount).at(0).generation, 0U);
+}
+
+TEST_F(RecoveryTest, WithoutAMailstoreForNowRowsAreFinishedWhereTheyWereStaged) {
+  const state::RowId id = site_.record("x", "message");
+  site_.stage("x", "message");
+  EXPECT_EQ(recover(*site_.store_, real_fs(), site_.clock_, site_.account_, nullptr).published, 1U);
+  EXPECT_THAT(site_.mail(), ElementsAre(Pair("new/x", "message")));
+  expect_published(id);
 }
 
 TEST_F(RecoveryTest, AnotherMailstoreThatIsGoneStopsTheAccount) {
