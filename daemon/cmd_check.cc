@@ -112,7 +112,7 @@ class AccountCheck {
     const pop3::Capabilities& found = client.capabilities();
     good("capabilities", std::string("PIPELINING ") + (found.pipelining ? "yes" : "no") + ", UIDL " + (found.uidl ? "yes" : "not announced") +
                              ", TOP " + (found.top ? "yes" : "not announced") +
-                             (found.implementation.empty() ? "" : "," + escaped(found.implementation)));
+                             (found.implementation.empty() ? "" : ", " + escaped(found.implementation)));
     if (found.login_delay) {
       warn("capabilities", "the server wants " + human_duration(*found.login_delay) + " between logins", "the interval is never shorter than that");
     }

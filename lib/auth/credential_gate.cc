@@ -32,11 +32,16 @@ std::string plain_response(std::string_view user, std::string_view secret) {
 }
 
 LoginCommands plain_commands(std::string_view user, std::string_view secret) {
-  const std::string response = plain_response(user, secret);
+  std::string response = plain_response(user, secret);
   if (response.size() + std::string_view("AUTH PLAIN \r\n").size() <= kCommandOctetsMax) {
-    return {.first = Command{.verb = Verb::auth, .argument = "PLAIN " + response}, .second = {}};
+    LoginCommands commands{.first = Command{.verb = Verb::auth, .argument = "PLAIN " + response}, .second = {}, .second_follows = {}};
+    OPENSSL_cleanse(response.data(), response.size());
+    return commands;
   }
-  return {.first = Command{.verb = Verb::auth, .argument = "PLAIN"}, .second = Command{.verb = Verb::auth_response, .argument = response}};
+  // Moved, not copied: a string this long lies on the heap and has one owner.
+  return {.first = Command{.verb = Verb::auth, .argument = "PLAIN"},
+          .second = Command{.verb = Verb::auth_response, .argument = std::move(response)},
+          .second_follows = pop3::Indicator::challenge};
 }
 
 LoginCommands apop_commands(const LoginRequest& request, std::string_view secret) {
@@ -44,7 +49,7 @@ LoginCommands apop_commands(const LoginRequest& request, std::string_view secret
   if (!stamp) {
     throw Error(ErrorCode::server_permanent, "the server's greeting has no usable APOP time stamp", "use auth = \"auto\" over TLS");
   }
-  return {.first = Command{.verb = Verb::apop, .argument = request.user + " " + apop_digest(*stamp, secret)}, .second = {}};
+  return {.first = Command{.verb = Verb::apop, .argument = request.user + " " + apop_digest(*stamp, secret)}, .second = {}, .second_follows = {}};
 }
 
 }  // namespace
@@ -62,7 +67,9 @@ LoginCommands pass_gate(const LoginRequest& request, std::string_view secret) {
       if (request.capabilities.sasl.contains("PLAIN")) return plain_commands(request.user, secret);
       break;
   }
-  return {.first = Command{.verb = Verb::user, .argument = request.user}, .second = Command{.verb = Verb::pass, .argument = std::string(secret)}};
+  return {.first = Command{.verb = Verb::user, .argument = request.user},
+          .second = Command{.verb = Verb::pass, .argument = std::string(secret)},
+          .second_follows = pop3::Indicator::ok};
 }
 
 void wipe(LoginCommands& commands) {

@@ -10,6 +10,7 @@
 
 #include "pop3/capabilities.h"
 #include "pop3/command.h"
+#include "pop3/reply.h"
 
 namespace popsync::auth {
 
@@ -24,10 +25,11 @@ struct LoginRequest {
   pop3::Capabilities capabilities;
 };
 
-// What to say, in order, each after +OK to the one before (a challenge for AUTH without initial response). The caller wipes the arguments.
+// What to say, in order. The caller wipes the arguments.
 struct LoginCommands {
   pop3::Command first;
   std::optional<pop3::Command> second;
+  pop3::Indicator second_follows = pop3::Indicator::ok;  // the answer to `first` that `second` goes after
 };
 
 // Throws Error insecure_login before the secret is looked at; server_permanent if APOP was asked for and the server gave no usable stamp.

@@ -14,7 +14,6 @@
 
 #include "base/error.h"
 #include "base/escape.h"
-#include "base/random.h"
 
 namespace popsync {
 namespace {
@@ -201,13 +200,14 @@ std::optional<std::string> read_small_file(Fs& fs, int dir, const std::string& n
 }
 
 void replace_file(Fs& fs, int dir, const std::string& name, std::string_view content) {
-  const std::string temporary = name + "." + to_hex(random_octets(8));
+  const std::string temporary = name + ".new";
+  fs.unlink(dir, temporary);  // left by a crash
   UniqueFd fd = fs.create(dir, temporary);
   try {
     fs.write(fd.get(), content);
     fs.sync_file(fd.get());
     fs.close(std::move(fd));
-    fs.rename(dir, temporary, dir, name);
+    if (!fs.rename(dir, temporary, dir, name)) throw Error(ErrorCode::io_error, "the new " + escaped(name) + " vanished before it was put in place");
   } catch (...) {
     fs.unlink(dir, temporary);
     throw;

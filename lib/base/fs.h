@@ -72,7 +72,7 @@ Fs& real_fs();
 std::optional<std::string> read_small_file(Fs& fs, int dir, const std::string& name, std::size_t octets_max);
 
 // Replaces a small file so that after a crash either the old or the new content is there: writes a temporary file beside it, syncs
-// it, renames it over `name` and syncs the directory.
+// it, renames it over `name` and syncs the directory. Callers exclude each other.
 void replace_file(Fs& fs, int dir, const std::string& name, std::string_view content);
 
 }  // namespace popsync

@@ -97,7 +97,7 @@ bool has_control(std::string_view text) {
 
 void log_line(LogLevel level, std::string_view account, std::string_view text) {
   if (level < the_log().level.load(std::memory_order_relaxed)) return;
-  const std::string safe = has_control(text) ? escaped(text, kLineOctetsMax) : std::string(text.substr(0, kLineOctetsMax));
+  const std::string safe = has_control(text) || text.size() > kLineOctetsMax ? escaped(text, kLineOctetsMax) : std::string(text);
   const std::string name(account);
   const auto sink = current_sink();
   sink->log(spdlog::details::log_msg(spdlog::string_view_t(name), to_spdlog(level), spdlog::string_view_t(safe)));

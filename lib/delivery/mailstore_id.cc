@@ -48,6 +48,7 @@ std::optional<MailstoreId> parse_mailstore_id(std::string_view text) {
     if (!octets || !host_octets) return std::nullopt;
     if (tag == "id") out.id = first;
     if (tag == "key") out.install_key = *octets;
+    if (tag == "account" && (octets->empty() || host_octets->empty())) return std::nullopt;
     if (tag == "account") out.accounts.push_back({.id = first, .user = *octets, .host = *host_octets});
   }
   if (out.id.empty() || out.install_key.size() != kSha256Octets) return std::nullopt;

@@ -118,7 +118,12 @@ void Pop3Client::log_in(const LoginOptions& options, const SecretProvider& secre
   const std::string what = "login as " + escaped(options.user) + " refused";
   const std::string hint = "check user and password; many providers want an app password for POP3, and POP3 switched on in their settings";
   StatusLine answer = connection_.request(commands.first).status;
-  if (commands.second && answer.indicator != pop3::Indicator::err) answer = connection_.request(*commands.second).status;
+  // PASS goes after +OK to USER; a SASL response only after a challenge: one server answers AUTH with +OK and means nothing by it.
+  if (commands.second && answer.indicator == commands.second_follows) {
+    answer = connection_.request(*commands.second).status;
+  } else if (commands.second && answer.ok()) {
+    throw Error(ErrorCode::desynchronised, "the server accepted a login before it had the password: " + pop3::quoted(answer));
+  }
   auth::wipe(commands);
   if (answer.ok()) return;
   if (answer.indicator == pop3::Indicator::challenge) throw Error(ErrorCode::desynchronised, "the server asks on where the login was complete");

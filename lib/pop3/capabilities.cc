@@ -49,7 +49,8 @@ void Capabilities::add(std::string_view line) {
   if (tag == "STLS") stls = true;
   if (tag == "LOGIN-DELAY" && number) login_delay = std::chrono::seconds(*number);
   if (tag == "EXPIRE" && number) expire = std::chrono::days(*number);
-  if (tag == "IMPLEMENTATION") implementation = line.substr(std::min(line.find_first_of(" \t"), line.size()));
+  if (tag == "IMPLEMENTATION" && words.size() > 1)
+    implementation = std::string_view(words[1].data(), static_cast<std::size_t>(line.data() + line.size() - words[1].data()));
   if (tag == "SASL") {
     for (std::size_t i = 1; i < words.size(); ++i) sasl.insert(upper(words[i]));
   }

@@ -32,7 +32,7 @@ class ReplyDecoder {
   BodyPart take_body(std::string_view& input);
 
   // True between the octets of a line: an end of the stream here cuts something.
-  [[nodiscard]] bool in_line() const { return !line_.empty(); }
+  [[nodiscard]] bool in_line() const { return !line_.empty() && !line_taken_; }
 
  private:
   enum class Place { line_start, dot, dot_cr, text };

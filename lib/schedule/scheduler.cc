@@ -120,7 +120,12 @@ void Scheduler::sync_now() {
   const std::lock_guard lock(mutex_);
   const SteadyTime now = clock_.steady();
   for (auto& [name, entry] : entries_) {
-    if (!entry.running && !entry.plan.needs_operator()) plan(name, entry, entry.plan.allowed(now));
+    if (entry.plan.needs_operator()) continue;
+    if (entry.running) {
+      entry.again = true;  // its session may have looked at the maildrop already
+    } else {
+      plan(name, entry, entry.plan.allowed(now));
+    }
   }
   alarm_.wake();
 }

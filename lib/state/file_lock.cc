@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <sstream>
+#include <thread>
 
 #include "base/error.h"
 #include "base/escape.h"
@@ -45,6 +46,15 @@ std::optional<FileLock> FileLock::try_take(const std::string& path, const std::s
   }
   if (!command.empty()) write_holder(fd.get(), command);
   return FileLock(std::move(fd));
+}
+
+FileLock FileLock::take(const std::string& path) {
+  constexpr std::chrono::milliseconds kRetryEvery{5};
+  for (std::chrono::milliseconds waited{0}; waited < kShortLockWait; waited += kRetryEvery) {
+    if (auto lock = try_take(path, "")) return std::move(*lock);
+    std::this_thread::sleep_for(kRetryEvery);
+  }
+  throw Error(ErrorCode::lock_held, escaped(path) + " is locked by another popsync for more than 30 s");
 }
 
 std::optional<LockHolder> lock_holder(const std::string& path) {

@@ -18,11 +18,16 @@ struct LockHolder {
   WallTime since{};
 };
 
+constexpr std::chrono::seconds kShortLockWait{30};  // a commit on a slow disk takes long; more is a hanging process
+
 class FileLock {
  public:
   // Takes the lock at once, or empty if another holds it. With `command` the holder's line is written. Throws Error state_unavailable if the file
   // cannot be opened or locked (NFS without locks).
   static std::optional<FileLock> try_take(const std::string& path, const std::string& command);
+
+  // Waits for it, at most kShortLockWait; Error lock_held then. For locks that are held for moments only.
+  static FileLock take(const std::string& path);
 
  private:
   explicit FileLock(UniqueFd fd) : fd_(std::move(fd)) {}

@@ -8,6 +8,7 @@
 #include "base/escape.h"
 #include "base/fs.h"
 #include "base/random.h"
+#include "state/file_lock.h"
 
 namespace popsync::state {
 namespace {
@@ -60,6 +61,8 @@ std::string prepare_install(const std::string& state_dir) {
     const UniqueFd dir = make_path(fs, state_dir);
     check_owner(fs, dir.get(), state_dir);
     if (fs.make_directory(dir.get(), "locks")) fs.sync_directory(dir.get());
+    // Two that start at once on a new directory must not make two keys.
+    const FileLock lock = FileLock::take(state_dir + "/lock");
     if (auto key = read_key(fs, dir.get())) return *key;
     // A mailstore knows the key of a lost state; a database without its key would look like another installation.
     if (fs.stat(dir.get(), "state.db")) {
@@ -74,9 +77,22 @@ std::string prepare_install(const std::string& state_dir) {
   }
 }
 
+std::optional<UniqueFd> open_state_directory(const std::string& state_dir) {
+  try {
+    return real_fs().open_root(state_dir);
+  } catch (const Error& error) {
+    unavailable(error);
+  }
+}
+
 std::optional<std::string> read_install_key(const std::string& state_dir) {
-  const auto dir = real_fs().open_root(state_dir);
-  return dir ? read_key(real_fs(), dir->get()) : std::nullopt;
+  const auto dir = open_state_directory(state_dir);
+  try {
+    return dir ? read_key(real_fs(), dir->get()) : std::nullopt;
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::mailstore_unavailable) unavailable(error);
+    throw;
+  }
 }
 
 }  // namespace popsync::state

@@ -5,11 +5,16 @@
 #include <optional>
 #include <string>
 
+#include "base/unique_fd.h"
+
 namespace popsync::state {
 
 // Makes STATE (0700, with parents, durable), STATE/locks and the key if they are missing. Throws Error state_unavailable; refuses a directory
 // that others may write to or that belongs to another user.
 std::string prepare_install(const std::string& state_dir);
+
+// The state directory, if it exists. Error state_unavailable if it cannot be opened.
+std::optional<UniqueFd> open_state_directory(const std::string& state_dir);
 
 // Without making anything: the key, or empty if this state has never been used.
 std::optional<std::string> read_install_key(const std::string& state_dir);

@@ -45,7 +45,7 @@ CREATE TABLE mailstore(
   generation INTEGER NOT NULL DEFAULT 0,
   UNIQUE(account, path));
 CREATE TABLE message(
-  id INTEGER PRIMARY KEY,
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
   account TEXT NOT NULL REFERENCES account(id) ON DELETE CASCADE,
   mailstore INTEGER REFERENCES mailstore(id),
   state INTEGER NOT NULL,
@@ -74,6 +74,8 @@ CREATE INDEX message_by_mailstore ON message(mailstore);
 
 std::int32_t integer_pragma(SQLite::Database& database, const std::string& name) { return database.execAndGet("PRAGMA " + name).getInt(); }
 
+bool is_empty(SQLite::Database& database) { return database.execAndGet("SELECT count(*) FROM sqlite_schema").getInt() == 0; }
+
 }  // namespace
 
 void prepare_connection(SQLite::Database& database) {
@@ -92,20 +94,22 @@ void prepare_connection(SQLite::Database& database) {
   }
 }
 
-void prepare_schema(SQLite::Database& database) {
-  const std::int32_t version = integer_pragma(database, "user_version");
-  const std::int32_t application = integer_pragma(database, "application_id");
-  const bool empty = database.execAndGet("SELECT count(*) FROM sqlite_schema").getInt() == 0;
-  if (!empty && application != kApplicationId) {
+void refuse_foreign(SQLite::Database& database) {
+  if (is_empty(database)) return;
+  if (integer_pragma(database, "application_id") != kApplicationId) {
     throw Error(ErrorCode::state_corrupt, "state.db is no database of popsync", "name another directory with --state-dir");
   }
+  const std::int32_t version = integer_pragma(database, "user_version");
   if (version > kSchemaVersion) {
     throw Error(
         ErrorCode::newer_schema,
         "state.db was written by a newer popsync (schema " + std::to_string(version) + ", this one knows " + std::to_string(kSchemaVersion) + ")",
         "use the newer popsync");
   }
-  if (!empty) return;
+}
+
+void prepare_schema(SQLite::Database& database) {
+  if (!is_empty(database)) return;
   database.exec("BEGIN IMMEDIATE");
   database.exec(kTables);
   database.exec("PRAGMA application_id=" + std::to_string(kApplicationId));

@@ -15,7 +15,9 @@ constexpr std::int32_t kSchemaVersion = 1;
 
 // Pragmas of every connection: WAL, synchronous=FULL (read back), no automatic checkpoints, defensive. Throws Error state_corrupt or io_error.
 void prepare_connection(SQLite::Database& database);
-// Makes the tables in a new database; refuses a newer schema (newer_schema) and a file of something else (state_corrupt).
+// Before anything is written: Error state_corrupt for a file of something else, newer_schema for one of a newer popsync.
+void refuse_foreign(SQLite::Database& database);
+// Makes the tables in a new database.
 void prepare_schema(SQLite::Database& database);
 
 }  // namespace popsync::state

@@ -21,7 +21,6 @@
 namespace popsync::state {
 namespace {
 
-constexpr std::chrono::seconds kLockWaitMax{30};
 constexpr std::chrono::milliseconds kLockRetryEvery{5};
 constexpr const char* kDatabaseFile = "state.db";
 
@@ -140,14 +139,7 @@ SQLite::Statement& StateStore::Impl::statement(const char* sql) {
   return found->second;
 }
 
-FileLock StateStore::Impl::lock_commits() const {
-  const std::string path = directory + "/lock";
-  for (std::chrono::milliseconds waited{0}; waited < kLockWaitMax; waited += kLockRetryEvery) {
-    if (auto lock = FileLock::try_take(path, "")) return std::move(*lock);
-    std::this_thread::sleep_for(kLockRetryEvery);
-  }
-  throw Error(ErrorCode::lock_held, "the state is locked by another popsync for more than 30 s");
-}
+FileLock StateStore::Impl::lock_commits() const { return FileLock::take(directory + "/lock"); }
 
 bool StateStore::Impl::checkpoint() {
   SQLite::Statement pragma(database, "PRAGMA wal_checkpoint(PASSIVE)");
@@ -156,7 +148,7 @@ bool StateStore::Impl::checkpoint() {
 }
 
 void StateStore::Impl::settle_log() {
-  for (std::chrono::milliseconds waited{0}; waited < kLockWaitMax; waited += kLockRetryEvery) {
+  for (std::chrono::milliseconds waited{0}; waited < kShortLockWait; waited += kLockRetryEvery) {
     {
       const FileLock lock = lock_commits();
       if (checkpoint()) return;
@@ -177,6 +169,7 @@ std::unique_ptr<StateStore> StateStore::open(const std::string& directory) {
     auto impl = std::make_unique<Impl>(real, std::move(key), real + "/" + kDatabaseFile);
     {
       const FileLock lock = impl->lock_commits();
+      refuse_foreign(impl->database);
       prepare_connection(impl->database);
       prepare_schema(impl->database);
     }
@@ -186,8 +179,9 @@ std::unique_ptr<StateStore> StateStore::open(const std::string& directory) {
 }
 
 std::unique_ptr<StateStore> StateStore::open_existing(const std::string& directory) {
-  if (!read_install_key(directory)) return nullptr;
-  return open(directory);
+  const auto dir = open_state_directory(directory);
+  if (!dir || !(read_install_key(directory) || real_fs().stat(dir->get(), kDatabaseFile))) return nullptr;
+  return open(directory);  // a database without its key is refused there
 }
 
 const std::string& StateStore::directory() const { return impl_->directory; }
@@ -314,11 +308,12 @@ std::optional<StoredPrints> StateStore::prints(RowId id) {
 std::optional<StateStore::Found> StateStore::find_by_sha256(std::string_view account_id, std::string_view sha256) {
   const std::lock_guard lock(impl_->mutex);
   return guarded([&]() -> std::optional<Found> {
-    SQLite::Statement& row = impl_->statement("SELECT id, removable FROM message WHERE account = ? AND state = 1 AND length(uid) = 0 AND sha256 = ?");
+    SQLite::Statement& row =
+        impl_->statement("SELECT id, removable, deletions FROM message WHERE account = ? AND state = 1 AND length(uid) = 0 AND sha256 = ?");
     row.bind(1, std::string(account_id));
     row.bind(2, sha256.data(), static_cast<int>(sha256.size()));
     if (!row.executeStep()) return std::nullopt;
-    return Found{.id = row.getColumn(0).getInt64(), .removable = flag_at(row.getColumn(1))};
+    return Found{.id = row.getColumn(0).getInt64(), .removable = flag_at(row.getColumn(1)), .deletions = small_at(row.getColumn(2))};
   });
 }
 

@@ -47,6 +47,7 @@ class StateStore {
   struct Found {
     RowId id = 0;
     bool removable = false;
+    std::uint32_t deletions = 0;
   };
   std::optional<Found> find_by_sha256(std::string_view account_id, std::string_view sha256);
   // Messages known in any way, held ones left out.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 
 #include "base/error.h"
 #include "base/escape.h"
@@ -210,16 +211,29 @@ class AccountSync {
       note_published(publisher);
       record_settled(intake);
       if (intake.oversized() != nullptr) hold_oversized(*intake.oversized());
+      if (error.code() == ErrorCode::desynchronised && intake.suspect() != nullptr) record_suspect(*intake.suspect());
     } catch (const Error& second) {
       if (second.code() != error.code()) log_warning(settings_.name, std::string("while saving what had come: ") + second.what());
     }
   }
 
+  // A message that is not byte-stuffed breaks every session at its place (Dovecot sends one so whose first octet is a dot); from now on it comes
+  // last.
+  void record_suspect(const Fetch& fetch) {
+    auto transaction = services_.store.begin();
+    record_refused(transaction, {.fetch = &fetch, .reason = "the server's answers fall out of step behind it"});
+    transaction.commit();
+  }
+
   void hold_oversized(const Fetch& fetch) {
     auto transaction = services_.store.begin();
     state::NewKnown row = too_big(fetch.entry);
-    row.list_size.reset();  // the listed size is a lie; without one the entry matches whatever is listed next
-    transaction.insert_known(row);
+    row.tries = kRefusalsMax;  // its listed size is a lie, so only this keeps the next session from trying again
+    if (fetch.replaces.empty()) {
+      transaction.insert_known(row);
+    } else {
+      transaction.update_held(fetch.replaces.front(), row.reason, row.tries);
+    }
     transaction.commit();
   }
 
@@ -253,7 +267,18 @@ class AccountSync {
       }
       if (settled.remove) removals_.push_back({.row = row.row, .number = settled.entry.number});
     }
-    if (row.free && settled.entry.list_size) transaction.set_list_size(row.row, *settled.entry.list_size);
+    const bool ours = row.free && claimed_.insert(row.row).second;
+    if (ours && settled.entry.list_size) transaction.set_list_size(row.row, *settled.entry.list_size);
+    // A second copy behind the same unique-id: it gets a row of its own, or it would be compared again in every session.
+    if (!ours && !settled.entry.uid.octets.empty()) {
+      transaction.insert_known({.account = account_->id,
+                                .state = state::RowState::seen,
+                                .uid = settled.entry.uid,
+                                .list_size = settled.entry.list_size,
+                                .reason = "",
+                                .tries = 0,
+                                .at = services_.clock.wall()});
+    }
   }
 
   void record_refused(state::Transaction& transaction, const Refused& refused) {
@@ -262,7 +287,7 @@ class AccountSync {
                                     (tries < kRefusalsMax ? "; it is tried again" : "; it is held and not tried any more"));
     if (!refused.fetch->replaces.empty()) {
       transaction.update_held(refused.fetch->replaces.front(), refused.reason, tries);
-    } else if (refused.fetch->candidates.empty()) {
+    } else if (!refused.fetch->known) {
       transaction.insert_known({.account = account_->id,
                                 .state = state::RowState::held,
                                 .uid = refused.fetch->entry.uid,
@@ -328,6 +353,7 @@ class AccountSync {
   net::Marker marker_ = net::Marker::unknown;
   std::vector<Published> published_;
   std::vector<Removal> removals_;
+  std::set<state::RowId> claimed_;  // rows that a settled message was found to be
 };
 
 void fail(SyncReport& report, const Error& error) {

@@ -32,6 +32,8 @@ class Planner {
     for (std::size_t i = 0; i < rows_.size(); ++i) {
       if (entry_of_[i] == kNone) decide_missing(i);
     }
+    // Messages that failed before come last, so that whatever they do, the others are here by then.
+    std::ranges::stable_sort(plan_.fetch, {}, [](const Fetch& fetch) { return fetch.tries > 0; });
     return std::move(plan_);
   }
 
@@ -54,8 +56,14 @@ class Planner {
 
   void match(const Group& group) {
     if (group.entries.empty() || group.rows.empty()) return;
-    if (!policy_.unique_ids) return;  // content alone tells these messages apart
-    pair_up(group, [](const ListingEntry& entry, const MessageRow& row) { return entry.list_size && entry.list_size == row.list_size; });
+    const auto same_size = [](const ListingEntry& entry, const MessageRow& row) { return entry.list_size && entry.list_size == row.list_size; };
+    if (!policy_.unique_ids) {  // content alone tells these messages apart; what is held was never stored, so its size has to do
+      pair_up(group, [&](const ListingEntry& entry, const MessageRow& row) { return row.state == RowState::held && same_size(entry, row); });
+      return;
+    }
+    // Rows that were there at the last listing first: an absent one may have been replaced by another message of its size.
+    pair_up(group, [&](const ListingEntry& entry, const MessageRow& row) { return !row.absent_since && same_size(entry, row); });
+    pair_up(group, same_size);
     pair_up(group,
             [&](const ListingEntry& entry, const MessageRow& row) { return !entry.list_size || !row.list_size || !policy_.sizes_mean_something; });
   }
@@ -63,78 +71,95 @@ class Planner {
   void decide(std::size_t index) {
     const ListingEntry& entry = listing_[index];
     if (row_of_[index] != kNone) {
-      decide_known(entry, rows_[row_of_[index]]);
+      decide_known(index, rows_[row_of_[index]]);
       return;
     }
-    Fetch fetch{.entry = entry,
-                .candidates = {},
-                .replaces = {},
-                .tries = 0,
-                .remove_if_equal = policy_.leave.kind == LeavePolicy::Kind::remove,
-                .gave_up_deleting = false};
-    if (policy_.unique_ids) {
-      for (const std::size_t row : groups_[entry.uid.octets].rows) add_candidate(fetch, row);
-    }
-    fetch_or_hold(std::move(fetch));
+    fetch_or_hold({.entry = entry,
+                   .candidates = candidates_of(index),
+                   .replaces = held_rows_of(index),
+                   .tries = 0,
+                   .known = false,
+                   .remove_if_equal = policy_.leave.kind == LeavePolicy::Kind::remove,
+                   .gave_up_deleting = false});
   }
 
-  void add_candidate(Fetch& fetch, std::size_t row) {
-    const bool free = entry_of_[row] == kNone;
-    if (rows_[row].state == RowState::held) {
-      if (free) fetch.replaces.push_back(rows_[row].id);
-      return;
+  // Every row of the unique-id that the entry may be; on a server without unique-ids the content is looked up when it has come.
+  [[nodiscard]] std::vector<Candidate> candidates_of(std::size_t index) {
+    std::vector<Candidate> candidates;
+    if (!policy_.unique_ids) return candidates;
+    for (const std::size_t i : groups_[listing_[index].uid.octets].rows) {
+      const MessageRow& row = rows_[i];
+      if (row.state == RowState::held) continue;
+      candidates.push_back({.row = row.id,
+                            .has_prints = row.state == RowState::published,
+                            .free = entry_of_[i] == kNone || entry_of_[i] == index,
+                            .removable = may_be_removed(row),
+                            .size_differs = row.list_size != listing_[index].list_size});
     }
-    fetch.candidates.push_back({.row = rows_[row].id,
-                                .has_prints = rows_[row].state == RowState::published,
-                                .free = free,
-                                .removable = may_be_removed(rows_[row]),
-                                .size_differs = true});
+    return candidates;
   }
+
+  // Held rows of the unique-id that no entry matches: the message they stood for has another size now.
+  [[nodiscard]] std::vector<state::RowId> held_rows_of(std::size_t index) {
+    std::vector<state::RowId> held;
+    for (const std::size_t i : groups_[listing_[index].uid.octets].rows) {
+      if (policy_.unique_ids && rows_[i].state == RowState::held && entry_of_[i] == kNone) held.push_back(rows_[i].id);
+    }
+    return held;
+  }
+
+  [[nodiscard]] bool too_big(const ListingEntry& entry) const { return entry.list_size.value_or(0) > policy_.max_message_size; }
 
   void fetch_or_hold(Fetch fetch) {
-    if (fetch.entry.list_size.value_or(0) > policy_.max_message_size) {
-      if (fetch.replaces.empty()) plan_.hold.push_back({.entry = std::move(fetch.entry)});
+    if (too_big(fetch.entry)) {
+      plan_.hold.push_back({.entry = std::move(fetch.entry)});
       return;
     }
     plan_.octets += fetch.entry.list_size.value_or(0);
     plan_.fetch.push_back(std::move(fetch));
   }
 
-  void decide_known(const ListingEntry& entry, const MessageRow& row) {
+  void decide_known(std::size_t index, const MessageRow& row) {
+    const ListingEntry& entry = listing_[index];
     if (!row.list_size && entry.list_size) plan_.first_sizes.emplace_back(row.id, *entry.list_size);
     if (row.state == RowState::held) {
-      retry_held(entry, row);
+      retry_held(index, row);
       return;
     }
     const bool due = removal_due(row);
     const bool returned = row.absent_since.has_value();
     const bool comparable = row.state == RowState::published;
-    if (returned && comparable && !policy_.hides_messages) {
-      settle(entry, row, due);
-    } else if (due && comparable && needs_content_before_removal(entry)) {
-      settle(entry, row, due);
-    } else {
-      if (returned) plan_.returned.push_back(row.id);
-      if (due) plan_.remove.push_back({.row = row.id, .number = entry.number});
-      ++plan_.known;
+    if (comparable && ((returned && !policy_.hides_messages) || (due && needs_content_before_removal(entry)))) {
+      settle(index, row, due);
+      return;
     }
+    if (returned) plan_.returned.push_back(row.id);
+    if (due) plan_.remove.push_back({.row = row.id, .number = entry.number});
+    ++plan_.known;
   }
 
-  void retry_held(const ListingEntry& entry, const MessageRow& row) {
-    const bool too_big = entry.list_size.value_or(0) > policy_.max_message_size;
-    if (too_big || row.tries >= kRefusalsMax) {
+  void retry_held(std::size_t index, const MessageRow& row) {
+    if (row.absent_since) plan_.returned.push_back(row.id);
+    if (too_big(listing_[index]) || row.tries >= kRefusalsMax) {
       ++plan_.known;
       return;
     }
-    fetch_or_hold({.entry = entry, .candidates = {}, .replaces = {row.id}, .tries = row.tries, .remove_if_equal = false, .gave_up_deleting = false});
+    fetch_or_hold({.entry = listing_[index],
+                   .candidates = candidates_of(index),
+                   .replaces = {row.id},
+                   .tries = row.tries,
+                   .known = true,
+                   .remove_if_equal = policy_.leave.kind == LeavePolicy::Kind::remove,
+                   .gave_up_deleting = false});
   }
 
-  void settle(const ListingEntry& entry, const MessageRow& row, bool due) {
-    plan_.octets += entry.list_size.value_or(0);
-    plan_.fetch.push_back({.entry = entry,
-                           .candidates = {{.row = row.id, .has_prints = true, .free = true, .removable = may_be_removed(row), .size_differs = false}},
+  void settle(std::size_t index, const MessageRow& row, bool due) {
+    plan_.octets += listing_[index].list_size.value_or(0);
+    plan_.fetch.push_back({.entry = listing_[index],
+                           .candidates = candidates_of(index),
                            .replaces = {},
                            .tries = 0,
+                           .known = true,
                            .remove_if_equal = due,
                            .gave_up_deleting = row.removable && row.deletions >= kDeletionsMax});
   }
@@ -160,7 +185,11 @@ class Planner {
   void decide_missing(std::size_t index) {
     const MessageRow& row = rows_[index];
     // A short or empty listing proves no absence: outages and migrations show one.
-    const bool credible = policy_.unique_ids && !listing_.empty() && listing_.size() * 2 >= policy_.last_listing_count;
+    if (!policy_.unique_ids) {
+      if (row.absent_since && policy_.now - *row.absent_since >= kForgetAge) plan_.forget.push_back(row.id);
+      return;
+    }
+    const bool credible = !listing_.empty() && listing_.size() * 2 >= policy_.last_listing_count;
     if (!credible || policy_.hides_messages) return;
     plan_.counts_as_listing = true;
     if (!row.absent_since) {

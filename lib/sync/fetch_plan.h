@@ -35,11 +35,11 @@ struct PlanPolicy {
   std::uint64_t last_listing_count = 0;
 };
 
-// A row that a message may be; `free` if no other entry matched it.
+// A row that a message may be.
 struct Candidate {
   state::RowId row = 0;
   bool has_prints = false;
-  bool free = true;
+  bool free = true;           // no other entry matched it
   bool removable = false;     // may be deleted on the server, once its content was seen again
   bool size_differs = false;  // the entry has another list_size
 };
@@ -49,6 +49,7 @@ struct Fetch {
   std::vector<Candidate> candidates;   // empty: new; else the content decides
   std::vector<state::RowId> replaces;  // held rows that go when the message is stored
   std::uint32_t tries = 0;             // RETRs refused so far
+  bool known = false;                  // a row stands for the entry already
   bool remove_if_equal = false;        // its deletion is due, but only after its content was seen in this session
   bool gave_up_deleting = false;       // it came back after each of kDeletionsMax deletions
 };
@@ -63,7 +64,7 @@ struct Hold {
 };
 
 struct FetchPlan {
-  std::vector<Fetch> fetch;  // in the order of message-numbers
+  std::vector<Fetch> fetch;  // in the order of message-numbers, those that failed before last
   std::vector<Removal> remove;
   std::vector<Hold> hold;                                           // too big, not held yet
   std::vector<std::pair<state::RowId, std::uint64_t>> first_sizes;  // rows that had no list_size

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "sync/message_intake.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/error.h"
@@ -41,9 +42,9 @@ void MessageIntake::complete(std::size_t index) {
 
 void MessageIntake::proven(std::size_t index) {
   const Fetch& fetch = fetches_[index];
+  in_step_ = index + 1;
   auto message = std::move(complete_[index]);
   ++progress_.messages_done;
-  std::vector<state::RowId> replaces = fetch.replaces;
   if (!fetch.candidates.empty() || !context_.unique_ids) {
     const Identification found = identify(message->prints(), known_prints(fetch, message->prints().sha256));
     if (found.verdict != Verdict::other) {
@@ -52,9 +53,6 @@ void MessageIntake::proven(std::size_t index) {
                           .remove = fetch.remove_if_equal && found.verdict == Verdict::equal && found.row->removable,
                           .gave_up = fetch.gave_up_deleting});
       return;
-    }
-    for (const Candidate& candidate : fetch.candidates) {
-      if (candidate.free) replaces.push_back(candidate.row);
     }
   }
   const bool suspect = message->wire_octets() * 100 < fetch.entry.list_size.value_or(0) * kSuspectPercent;
@@ -65,13 +63,14 @@ void MessageIntake::proven(std::size_t index) {
   }
   if (batch_.empty()) batch_since_ = context_.clock.steady();
   batch_octets_ += message->prints().stored_size;
-  batch_.push_back({.message = std::move(message), .listed = fetch.entry, .suspect = suspect, .replaces = std::move(replaces)});
+  batch_.push_back({.message = std::move(message), .listed = fetch.entry, .suspect = suspect, .replaces = fetch.replaces});
   const bool full = batch_.size() >= kBatchMessagesMax || batch_octets_ >= kBatchOctetsMax || context_.clock.steady() - batch_since_ >= kBatchAgeMax;
   if (full) flush();
 }
 
 void MessageIntake::refused(std::size_t index, const pop3::StatusLine& line) {
   ++progress_.messages_done;
+  in_step_ = std::max(in_step_, index + 1);
   refusals_.push_back({.fetch = &fetches_[index], .reason = "the server refuses it: " + pop3::quoted(line)});
 }
 
@@ -86,7 +85,8 @@ std::vector<KnownPrints> MessageIntake::known_prints(const Fetch& fetch, const s
   std::vector<Candidate> candidates = fetch.candidates;
   if (!context_.unique_ids) {
     if (const auto row = context_.store.find_by_sha256(context_.account.id, sha256))
-      candidates.push_back({.row = row->id, .has_prints = true, .free = true, .removable = row->removable, .size_differs = false});
+      candidates.push_back(
+          {.row = row->id, .has_prints = true, .free = true, .removable = row->removable && row->deletions < kDeletionsMax, .size_differs = false});
   }
   for (const Candidate& candidate : candidates) {
     if (!candidate.has_prints) continue;

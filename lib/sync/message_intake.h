@@ -37,6 +37,7 @@ struct Settled {
   bool gave_up = false;  // its deletion did not last, too often
 };
 
+// A message that the server would not give, or behind which the stream fell out of step.
 struct Refused {
   const Fetch* fetch = nullptr;
   std::string reason;  // escaped
@@ -69,6 +70,8 @@ class MessageIntake : public net::RetrievalSink {
 
   [[nodiscard]] const std::vector<Settled>& settled() const { return settled_; }
   [[nodiscard]] const std::vector<Refused>& refusals() const { return refusals_; }
+  // The first message that is neither proven nor refused: the one to suspect when the stream fell out of step.
+  [[nodiscard]] const Fetch* suspect() const { return in_step_ < fetches_.size() ? &fetches_[in_step_] : nullptr; }
   // A message that grew over the limit though it was listed smaller; the session has failed because of it.
   [[nodiscard]] const Fetch* oversized() const { return oversized_; }
 
@@ -85,6 +88,7 @@ class MessageIntake : public net::RetrievalSink {
   SteadyTime batch_since_{};
   std::vector<Settled> settled_;
   std::vector<Refused> refusals_;
+  std::size_t in_step_ = 0;  // answers come in order
   const Fetch* oversized_ = nullptr;
   Progress progress_;
 };

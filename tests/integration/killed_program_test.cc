@@ -47,6 +47,8 @@ struct KilledProgramAgain : testing::Test {
     EXPECT_EQ(run.wait().status, 128 + SIGKILL);
     server.set_knobs({});
     server.release_stalled();
+    ASSERT_TRUE(server.wait_for([](const MaildropRecord& record) { return record.open_sessions == 0; }));
+    server.clear_record();
   }
 
   MaildropServer server;

@@ -75,9 +75,12 @@ std::vector<std::string> messages_in(const std::string& maildir) {
 std::vector<std::string> staged_in(const std::string& maildir) {
   std::vector<std::string> names;
   std::error_code absent;
-  for (const auto& entry : fs::recursive_directory_iterator(maildir + "/tmp/.popsync", absent)) {
-    const std::string name = entry.path().filename();
-    if (entry.is_regular_file() && name != "id" && !name.starts_with("gen.")) names.push_back(name);
+  for (const auto& folder : fs::directory_iterator(maildir + "/tmp/.popsync", absent)) {
+    if (!folder.is_directory()) continue;
+    for (const auto& entry : fs::directory_iterator(folder)) {
+      const std::string name = entry.path().filename();
+      if (!name.starts_with("gen.")) names.push_back(name);
+    }
   }
   return names;
 }

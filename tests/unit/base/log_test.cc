@@ -66,7 +66,7 @@ TEST_F(LogTest, ANewlineCannotBeginALineOfItsOwn) {
 
 TEST_F(LogTest, ALineHasALimit) {
   const std::string line = logged(LogFormat::bare, [] { log_info("", std::string(1'000'000, 'x')); });
-  EXPECT_EQ(line, std::string(4096, 'x') + "\n");
+  EXPECT_TRUE(line == std::string(4096, 'x') + "\u2026\n") << line.size() << " octets";
 }
 
 TEST_F(LogTest, LinesBelowTheLevelAreDropped) {
