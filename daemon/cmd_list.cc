@@ -57,7 +57,7 @@ void print_text(const std::vector<Line>& lines) {
 void print_lines_as_json(const std::string& account, const std::vector<Line>& lines) {
   auto answer = json_answer();
   answer->set("account", account);
-  Poco::JSON::Array::Ptr messages = new Poco::JSON::Array;
+  const auto messages = json_array();
   for (const Line& line : lines) {
     auto message = json_object();
     message->set("number", line.entry.number.value);

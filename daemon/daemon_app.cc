@@ -5,6 +5,7 @@
 
 #include "account_wiring.h"
 #include "base/error.h"
+#include "base/escape.h"
 #include "base/format.h"
 #include "base/log.h"
 #include "observe/service_manager.h"
@@ -15,7 +16,7 @@
 namespace popsync {
 namespace {
 
-void log_report(const sync::SyncReport& report) {
+void log_report(const sync::SyncReport& report, const std::string& maildir) {
   if (report.result == sync::SyncResult::interrupted) {
     log_info(report.account, "stopped; " + counted(report.fetched, "message") + " of this session are stored");
     return;
@@ -25,7 +26,12 @@ void log_report(const sync::SyncReport& report) {
                                  (report.deleted > 0 ? ", " + std::to_string(report.deleted) + " deleted on the server" : "") + " in " +
                                  human_duration(report.duration));
   }
-  if (report.error) log_warning(report.account, report.error->what());
+  if (!report.error) return;
+  log_warning(report.account, report.error->what());
+  if (report.error->code() == ErrorCode::mailstore_unavailable && observe::running_under_systemd()) {
+    log_warning(report.account, "if the service's sandbox hides the folder: systemctl edit popsync, and there [Service] with a line ReadWritePaths=" +
+                                    escaped(maildir));
+  }
 }
 
 schedule::Limits limits_of(const config::Daemon& daemon) {
@@ -166,7 +172,7 @@ schedule::Result DaemonApp::session(const std::string& name, const std::stop_tok
       services, {.settings = settings, .secret = provide_from(keeper, stop), .stop = stop, .lock_wait = {}, .trace = {}, .progress = {}});
   if (report.error && report.error->code() == ErrorCode::login_refused) keeper.forget();
   // Held by a `popsync sync`: it writes its own lines, and tells us when it is done.
-  if (!report.error || report.error->code() != ErrorCode::lock_held) log_report(report);
+  if (!report.error || report.error->code() != ErrorCode::lock_held) log_report(report, settings.maildir);
   {
     const std::lock_guard lock(mutex_);
     own_sessions_[name] = system_clock().wall();

@@ -7,7 +7,9 @@
 
 namespace popsync {
 
-Poco::JSON::Object::Ptr json_object() { return new Poco::JSON::Object(Poco::JSON_PRESERVE_KEY_ORDER); }
+Poco::JSON::Object::Ptr json_object() { return Poco::makeShared<Poco::JSON::Object>(Poco::JSON_PRESERVE_KEY_ORDER); }
+
+Poco::JSON::Array::Ptr json_array() { return Poco::makeShared<Poco::JSON::Array>(); }
 
 Poco::JSON::Object::Ptr json_answer() {
   auto answer = json_object();

@@ -16,6 +16,7 @@ namespace popsync {
 // {"version": ...} with its keys in the order they are set.
 Poco::JSON::Object::Ptr json_answer();
 Poco::JSON::Object::Ptr json_object();
+Poco::JSON::Array::Ptr json_array();
 // {"code","message","hint"} or null.
 Poco::Dynamic::Var json_error(const std::optional<Error>& error);
 // RFC 3339 or null.

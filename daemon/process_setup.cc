@@ -11,6 +11,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 
 #include "base/error.h"
 #include "base/escape.h"
@@ -18,6 +19,9 @@
 
 namespace popsync {
 namespace {
+
+// All in this file runs before the first thread is made.
+// NOLINTBEGIN(concurrency-mt-unsafe)
 
 constexpr const char* kSystemUser = "popsync";
 constexpr const char* kSystemConfig = "/etc/popsync/popsync.toml";
@@ -36,7 +40,7 @@ std::string home_directory() {
 
 // XDG says that a relative value is to be ignored.
 std::string xdg_directory(const char* variable, const std::string& home, const char* below_home) {
-  const std::string value = environment(variable);
+  std::string value = environment(variable);
   if (value.starts_with('/')) return value;
   if (home.empty()) throw Error(ErrorCode::configuration, "HOME is not set", "set HOME, or name files with -c and --state-dir");
   return home + below_home;
@@ -48,11 +52,10 @@ bool is_system_user() {
 }
 
 std::string absolute(const std::string& path) {
-  if (path.starts_with('/')) return path;
-  char* here = ::getcwd(nullptr, 0);
-  const std::string out = std::string(here == nullptr ? "" : here) + "/" + path;
-  std::free(here);
-  return out;
+  std::error_code error;
+  const std::filesystem::path found = std::filesystem::absolute(path, error);
+  if (error) throw Error(ErrorCode::configuration, "cannot tell where " + escaped(path) + " is: " + error.message(), "give an absolute path");
+  return found;
 }
 
 std::string without_trailing_slash(std::string path) {
@@ -81,6 +84,8 @@ void become_owner(const std::string& state_dir) {
   // A change of user makes the process traceable again.
   ::prctl(PR_SET_DUMPABLE, 0);
 }
+
+// NOLINTEND(concurrency-mt-unsafe)
 
 }  // namespace
 
