@@ -161,7 +161,7 @@ void print_text(const std::string& name, const std::vector<Finding>& findings) {
 Poco::JSON::Object::Ptr as_json(const std::string& name, const std::vector<Finding>& findings) {
   auto account = json_object();
   account->set("name", name);
-  const auto list = json_array();
+  auto list = json_array();
   for (const Finding& finding : findings) {
     auto entry = json_object();
     entry->set("what", finding.what);
@@ -194,7 +194,7 @@ int cmd_check(Program& program) {
   if (program.options.accept_mailstore) accept_mailstores(program);
   const auto store = state::StateStore::open_existing(program.paths.state_dir);
   const StopOnSignal stop;
-  const auto accounts = json_array();
+  auto accounts = json_array();
   int status = 0;
   for (const config::Account* account : program.chosen_accounts()) {
     const auto findings = AccountCheck(program, *account, store.get(), stop.signal()).run();

@@ -32,10 +32,10 @@ int cmd_config(Program& program) {
     return 0;
   }
   auto answer = json_answer();
-  const auto files = json_array();
+  auto files = json_array();
   for (const std::string& file : program.config.files) files->add(file);
   answer->set("files", files);
-  const auto accounts = json_array();
+  auto accounts = json_array();
   for (const config::Account& account : program.config.accounts) {
     if (names.empty() || std::ranges::find(names, account.name) != names.end()) accounts->add(as_json(account));
   }

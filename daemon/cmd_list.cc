@@ -57,7 +57,7 @@ void print_text(const std::vector<Line>& lines) {
 void print_lines_as_json(const std::string& account, const std::vector<Line>& lines) {
   auto answer = json_answer();
   answer->set("account", account);
-  const auto messages = json_array();
+  auto messages = json_array();
   for (const Line& line : lines) {
     auto message = json_object();
     message->set("number", line.entry.number.value);

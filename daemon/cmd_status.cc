@@ -78,7 +78,7 @@ Poco::JSON::Object::Ptr as_json(const AccountStatus& status) {
   out->set("seen", status.seen);
   out->set("delivered_total", status.row.delivered_total);
   out->set("octets_total", status.row.octets_total);
-  const auto held = json_array();
+  auto held = json_array();
   for (const state::HeldRow& row : status.held) {
     auto message = json_object();
     message->set("uid", pop3::to_text(row.uid));
@@ -129,7 +129,7 @@ std::vector<const config::Account*> accounts_to_tell(const Program& program) {
 int cmd_status(Program& program) {
   const auto daemon = running_daemon(program.paths.state_dir);
   const auto store = state::StateStore::open_existing(program.paths.state_dir);
-  const auto accounts = json_array();
+  auto accounts = json_array();
   int worst = 0;
   if (!program.options.json) print_daemon(daemon);
   for (const config::Account* account : accounts_to_tell(program)) {

@@ -82,7 +82,7 @@ class Teller {
 
   void print_reports() const {
     auto answer = json_answer();
-    const auto accounts = json_array();
+    auto accounts = json_array();
     for (const auto& [name, report] : reports_) {
       auto account = json_object();
       account->set("name", name);
@@ -137,7 +137,7 @@ Poco::JSON::Object::Ptr plan_as_json(const std::string& name, const sync::DryRun
 int dry_run(Program& program) {
   const auto store = state::StateStore::open_existing(program.paths.state_dir);
   const StopOnSignal stop;
-  const auto answers = json_array();
+  auto answers = json_array();
   int status = 0;
   for (const config::Account* account : program.chosen_accounts()) {
     const sync::AccountSettings settings = sync_settings(*account);

@@ -23,7 +23,7 @@ Poco::JSON::Object::Ptr as_json(const std::string& name, const sync::Verificatio
   auto account = json_object();
   account->set("name", name);
   account->set("published", found.published);
-  const auto missing = json_array();
+  auto missing = json_array();
   for (const state::PublishedRow& row : found.missing) {
     auto message = json_object();
     message->set("uid", pop3::to_text(row.uid));
@@ -38,7 +38,7 @@ Poco::JSON::Object::Ptr as_json(const std::string& name, const sync::Verificatio
 
 int cmd_verify(Program& program) {
   const auto store = state::StateStore::open_existing(program.paths.state_dir);
-  const auto accounts = json_array();
+  auto accounts = json_array();
   bool differences = false;
   for (const config::Account* account : program.chosen_accounts()) {
     const auto stored = stored_account(store.get(), program, *account);

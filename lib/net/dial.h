@@ -10,7 +10,7 @@
 #include "base/stop_signal.h"
 #include "net/resolver.h"
 
-namespace Poco::Net {
+namespace Poco::Net {  // NOLINT(readability-identifier-naming)
 class StreamSocket;
 }
 

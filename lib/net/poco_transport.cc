@@ -53,15 +53,15 @@ void ignore_sigpipe() {
 
 class PocoTransport final : public Transport {
  public:
-  PocoTransport(const Endpoint& endpoint, ServerName name, const TlsPolicy& policy, const StopSignal& stop, std::chrono::milliseconds tls_timeout,
-                Poco::Net::StreamSocket socket)
-      : endpoint_(endpoint),
-        where_(host_and_port(endpoint)),
+  PocoTransport(Endpoint endpoint, ServerName name, TlsPolicy policy, const StopSignal& stop, std::chrono::milliseconds tls_timeout,
+                const Poco::Net::StreamSocket& socket)
+      : endpoint_(std::move(endpoint)),
+        where_(host_and_port(endpoint_)),
         name_(std::move(name)),
-        policy_(policy),
+        policy_(std::move(policy)),
         stop_(stop),
         tls_timeout_(tls_timeout),
-        plain_(std::move(socket)),
+        plain_(socket),
         stream_(plain_) {}
 
   std::size_t receive(std::span<char> buffer, SteadyTime deadline) override;
@@ -261,7 +261,7 @@ std::unique_ptr<Transport> connect(const Endpoint& endpoint, const TlsPolicy& po
   const std::vector<Address> addresses = resolve(name, endpoint.port, options.lookup, stop, now() + options.connect_timeout);
   try {
     Poco::Net::StreamSocket socket = dial(host_and_port(endpoint), addresses, stop, now() + options.connect_timeout);
-    auto transport = std::make_unique<PocoTransport>(endpoint, name, policy, stop, options.tls_timeout, std::move(socket));
+    auto transport = std::make_unique<PocoTransport>(endpoint, name, policy, stop, options.tls_timeout, socket);
     if (policy.mode == TlsMode::implicit) transport->handshake(SteadyTime::max(), false);
     return transport;
   } catch (const Poco::Exception& error) {

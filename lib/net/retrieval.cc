@@ -8,7 +8,6 @@
 namespace popsync::net {
 namespace {
 
-using pop3::Command;
 using pop3::ListingEntry;
 using pop3::StatusLine;
 using pop3::Verb;

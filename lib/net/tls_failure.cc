@@ -7,6 +7,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <chrono>
 #include <vector>
@@ -68,9 +69,10 @@ std::string all_reasons(const ServerName& name, const TlsPolicy& policy, const P
 
 // Reasons for which the handshake stops because one side is too old for the other.
 bool is_version_mismatch(int reason) {
-  constexpr int kReasons[] = {SSL_R_UNSUPPORTED_PROTOCOL, SSL_R_TLSV1_ALERT_PROTOCOL_VERSION, SSL_R_WRONG_SSL_VERSION, SSL_R_WRONG_VERSION_NUMBER,
-                              SSL_R_VERSION_TOO_LOW,      SSL_R_NO_PROTOCOLS_AVAILABLE};
-  return std::ranges::find(kReasons, reason) != std::end(kReasons);
+  constexpr std::array kReasons = {SSL_R_UNSUPPORTED_PROTOCOL, SSL_R_TLSV1_ALERT_PROTOCOL_VERSION,
+                                   SSL_R_WRONG_SSL_VERSION,    SSL_R_WRONG_VERSION_NUMBER,
+                                   SSL_R_VERSION_TOO_LOW,      SSL_R_NO_PROTOCOLS_AVAILABLE};
+  return std::ranges::find(kReasons, reason) != kReasons.end();
 }
 
 std::string_view sounds_like(std::string_view octets) {

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-namespace SQLite {
+namespace SQLite {  // NOLINT(readability-identifier-naming)
 class Database;
 }
 

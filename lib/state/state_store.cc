@@ -141,13 +141,13 @@ SQLite::Statement& StateStore::Impl::statement(const char* sql) {
 
 FileLock StateStore::Impl::lock_commits() const { return FileLock::take(directory + "/lock"); }
 
-bool StateStore::Impl::checkpoint() {
+bool StateStore::Impl::checkpoint() const {
   SQLite::Statement pragma(database, "PRAGMA wal_checkpoint(PASSIVE)");
   if (!pragma.executeStep()) return false;
   return pragma.getColumn(0).getInt() == 0 && pragma.getColumn(1).getInt() == pragma.getColumn(2).getInt();
 }
 
-void StateStore::Impl::settle_log() {
+void StateStore::Impl::settle_log() const {
   for (std::chrono::milliseconds waited{0}; waited < kShortLockWait; waited += kLockRetryEvery) {
     {
       const FileLock lock = lock_commits();

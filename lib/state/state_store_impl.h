@@ -22,9 +22,9 @@ struct StateStore::Impl {
   // The lock on STATE/lock that commits and checkpoints take.
   [[nodiscard]] FileLock lock_commits() const;
   // Moves the log into the database. True if all of it was moved.
-  bool checkpoint();
+  bool checkpoint() const;
   // Once at open: what a crash left in the log may not be durable yet; a full checkpoint syncs it.
-  void settle_log();
+  void settle_log() const;
 
   std::string directory;
   std::string install_key;

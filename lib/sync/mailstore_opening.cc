@@ -73,7 +73,8 @@ OpenMailstore accept_mailstore(state::StateStore& store, Fs& fs, const state::Ac
   transaction.set_mailstore_id(row->id, maildir.id());
   transaction.set_generation(row->id, generation);
   transaction.commit();
-  return {.row = {.id = row->id, .path = path, .store_id = maildir.id(), .generation = generation}, .maildir = std::move(maildir)};
+  const state::MailstoreRow accepted{.id = row->id, .path = path, .store_id = maildir.id(), .generation = generation};
+  return {.row = accepted, .maildir = std::move(maildir)};
 }
 
 }  // namespace popsync::sync

@@ -119,11 +119,10 @@ void Publisher::publish(Batch batch) {
   std::vector<Recorded> recorded;
   record_staged(batch, recorded);
   // S4, S5. The order of the two directory syncs matters: without a journal the other one could leave the file in neither.
-  for (auto recorded_entry = recorded.begin(); recorded_entry != recorded.end(); ++recorded_entry) {
-    if (!mailstore_.maildir.publish(recorded_entry->name)) {
+  for (const Recorded& each : recorded) {
+    if (!mailstore_.maildir.publish(each.name)) {
       // Somebody took the file out of our folder. The row stays STAGED, and recovery looks for it before anything else happens.
-      throw Error(ErrorCode::io_error, "a staged file vanished before it was published: " + recorded_entry->name,
-                  "does a cleaner empty tmp/.popsync?");
+      throw Error(ErrorCode::io_error, "a staged file vanished before it was published: " + each.name, "does a cleaner empty tmp/.popsync?");
     }
   }
   mailstore_.maildir.sync_new();
