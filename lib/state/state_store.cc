@@ -192,6 +192,7 @@ std::vector<AccountRow> StateStore::accounts() {
   return guarded([&] {
     std::vector<AccountRow> accounts;
     SQLite::Statement& row = impl_->statement("SELECT * FROM account ORDER BY name");
+    const ResetAtEnd reset(row);
     while (row.executeStep()) accounts.push_back(read_account(row));
     return accounts;
   });
@@ -201,6 +202,7 @@ std::optional<AccountRow> StateStore::account(std::string_view id) {
   const std::lock_guard lock(impl_->mutex);
   return guarded([&]() -> std::optional<AccountRow> {
     SQLite::Statement& row = impl_->statement("SELECT * FROM account WHERE id = ?");
+    const ResetAtEnd reset(row);
     row.bind(1, std::string(id));
     if (!row.executeStep()) return std::nullopt;
     return read_account(row);
@@ -212,6 +214,7 @@ std::vector<MailstoreRow> StateStore::mailstores(std::string_view account_id) {
   return guarded([&] {
     std::vector<MailstoreRow> rows;
     SQLite::Statement& row = impl_->statement("SELECT id, path, store_id, generation FROM mailstore WHERE account = ? ORDER BY id");
+    const ResetAtEnd reset(row);
     row.bind(1, std::string(account_id));
     while (row.executeStep()) {
       rows.push_back({.id = row.getColumn(0).getInt64(),
@@ -230,6 +233,7 @@ std::vector<MessageRow> StateStore::messages(std::string_view account_id) {
     SQLite::Statement& row = impl_->statement(
         "SELECT id, state, uid, list_size, removable, suspect, stored_at, absent_since, absent_since_listing, deletions, tries "
         "FROM message WHERE account = ? ORDER BY id");
+    const ResetAtEnd reset(row);
     row.bind(1, std::string(account_id));
     while (row.executeStep()) rows.push_back(read_message(row));
     return rows;
@@ -242,6 +246,7 @@ std::vector<StagedRow> StateStore::staged(std::string_view account_id) {
     std::vector<StagedRow> rows;
     SQLite::Statement& row =
         impl_->statement("SELECT id, mailstore, name, stored_size, sha256, suspect FROM message WHERE account = ? AND state = 0 ORDER BY id");
+    const ResetAtEnd reset(row);
     row.bind(1, std::string(account_id));
     while (row.executeStep()) {
       rows.push_back({.id = row.getColumn(0).getInt64(),
@@ -260,6 +265,7 @@ std::vector<HeldRow> StateStore::held(std::string_view account_id) {
   return guarded([&] {
     std::vector<HeldRow> rows;
     SQLite::Statement& row = impl_->statement("SELECT uid, reason, tries, list_size FROM message WHERE account = ? AND state = 3 ORDER BY id");
+    const ResetAtEnd reset(row);
     row.bind(1, std::string(account_id));
     while (row.executeStep()) {
       rows.push_back({.uid = pop3::UniqueId{octets_at(row.getColumn(0))},
@@ -277,6 +283,7 @@ std::vector<PublishedRow> StateStore::published(std::string_view account_id) {
     std::vector<PublishedRow> rows;
     SQLite::Statement& row =
         impl_->statement("SELECT id, mailstore, uid, name, unverified FROM message WHERE account = ? AND state = 1 AND name IS NOT NULL ORDER BY id");
+    const ResetAtEnd reset(row);
     row.bind(1, std::string(account_id));
     while (row.executeStep()) {
       rows.push_back({.id = row.getColumn(0).getInt64(),
@@ -294,6 +301,7 @@ std::optional<StoredPrints> StateStore::prints(RowId id) {
   return guarded([&]() -> std::optional<StoredPrints> {
     SQLite::Statement& row =
         impl_->statement("SELECT wire_octets, stored_size, sha256, fingerprint, header_hash, has_message_id FROM message WHERE id = ?");
+    const ResetAtEnd reset(row);
     row.bind(1, id);
     if (!row.executeStep()) return std::nullopt;
     return StoredPrints{.wire_octets = count_at(row.getColumn(0)),
@@ -310,6 +318,7 @@ std::optional<StateStore::Found> StateStore::find_by_sha256(std::string_view acc
   return guarded([&]() -> std::optional<Found> {
     SQLite::Statement& row =
         impl_->statement("SELECT id, removable, deletions FROM message WHERE account = ? AND state = 1 AND length(uid) = 0 AND sha256 = ?");
+    const ResetAtEnd reset(row);
     row.bind(1, std::string(account_id));
     row.bind(2, sha256.data(), static_cast<int>(sha256.size()));
     if (!row.executeStep()) return std::nullopt;
@@ -321,6 +330,7 @@ std::uint64_t StateStore::seen_count(std::string_view account_id) {
   const std::lock_guard lock(impl_->mutex);
   return guarded([&] {
     SQLite::Statement& row = impl_->statement("SELECT count(*) FROM message WHERE account = ? AND state != 3");
+    const ResetAtEnd reset(row);
     row.bind(1, std::string(account_id));
     row.executeStep();
     return count_at(row.getColumn(0));
@@ -332,6 +342,7 @@ std::vector<std::string> StateStore::published_names(RowId mailstore) {
   return guarded([&] {
     std::vector<std::string> names;
     SQLite::Statement& row = impl_->statement("SELECT name FROM message WHERE mailstore = ? AND state = 1");
+    const ResetAtEnd reset(row);
     row.bind(1, mailstore);
     while (row.executeStep()) names.push_back(row.getColumn(0).getString());
     return names;

@@ -34,6 +34,19 @@ struct StateStore::Impl {
   int log_pages = 0;
 };
 
+// A SELECT that is not reset keeps its snapshot of the database, and with it every later one of the connection: what another process has
+// committed since would stay unseen, and its messages would be fetched again.
+class ResetAtEnd {
+ public:
+  explicit ResetAtEnd(SQLite::Statement& statement) : statement_(statement) {}
+  ResetAtEnd(const ResetAtEnd&) = delete;
+  ResetAtEnd& operator=(const ResetAtEnd&) = delete;
+  ~ResetAtEnd() { statement_.tryReset(); }
+
+ private:
+  SQLite::Statement& statement_;
+};
+
 // Turns SQLite's exception in flight into an Error.
 [[noreturn]] void rethrow_as_error();
 

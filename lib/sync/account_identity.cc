@@ -16,6 +16,17 @@ namespace {
 
 bool same_host(const std::string& left, const std::string& right) { return ::strcasecmp(left.c_str(), right.c_str()) == 0; }
 
+void record(state::StateStore& store, AccountDecision& decision) {
+  auto transaction = store.begin();
+  if (decision.match == AccountMatch::fresh) {
+    decision.row.id = to_hex(random_octets(8));
+    transaction.insert_account(decision.row);
+  } else {
+    transaction.update_account(decision.row);
+  }
+  transaction.commit();
+}
+
 }  // namespace
 
 AccountDecision decide_account(const ConfiguredAccount& account, std::span<const std::string> configured, std::span<const state::AccountRow> stored) {
@@ -58,15 +69,15 @@ state::AccountRow resolve_account(state::StateStore& store, const ConfiguredAcco
     const auto before = std::ranges::find(stored, decision.row.id, &state::AccountRow::id);
     if (before->host == decision.row.host) return decision.row;
   }
-  auto transaction = store.begin();
-  if (decision.match == AccountMatch::fresh) {
-    decision.row.id = to_hex(random_octets(8));
-    transaction.insert_account(decision.row);
-  } else {
-    transaction.update_account(decision.row);
+  try {
+    record(store, decision);
+    return decision.row;
+  } catch (const Error&) {
+    // Another popsync may have made the row since we looked; names are unique.
+    AccountDecision again = decide_account(account, configured, store.accounts());
+    if (decision.match != AccountMatch::fresh || again.match != AccountMatch::known) throw;
+    return again.row;
   }
-  transaction.commit();
-  return decision.row;
 }
 
 }  // namespace popsync::sync

@@ -346,6 +346,21 @@ TEST_F(StateStoreTest, ProcessesThatCommitInTurnLoseNothing) {
   store->quick_check();
 }
 
+TEST_F(StateStoreTest, WhatAnotherProcessCommitsIsSeenByTheNextRead) {
+  const auto ours = open();
+  const auto theirs = open();
+  auto transaction = ours->begin();
+  transaction.insert_account(account_row());
+  transaction.commit();
+  ASSERT_TRUE(ours->account(kAccount));
+  EXPECT_EQ(ours->seen_count(kAccount), 0U);
+  EXPECT_FALSE(ours->prints(1));
+  auto other = theirs->begin();
+  other.insert_known({.account = kAccount, .state = RowState::seen, .uid = pop3::UniqueId{"u1"}, .list_size = 1, .reason = "", .tries = 0, .at = {}});
+  other.commit();
+  EXPECT_EQ(ours->messages(kAccount).size(), 1U);
+}
+
 TEST_F(StateStoreTest, ProcessesThatCommitAtOnceLoseNothing) {
   constexpr int kCommits = 40;
   constexpr std::size_t kProcesses = 3;
