@@ -81,6 +81,10 @@ class AccountCheck {
     const auto key = state::read_install_key(program_.paths.state_dir);
     const delivery::Inspection found = delivery::inspect(real_fs(), account_.maildir, key.value_or(""));
     const bool used = stored_ && std::ranges::count(store_->mailstores(stored_->id), account_.maildir, &state::MailstoreRow::path) > 0;
+    if (const auto holder = stored_ ? state::account_holder(store_->directory(), stored_->id) : std::nullopt; used && holder) {
+      good("mailstore", escaped(account_.maildir) + " is in use, " + state::describe(*holder));
+      return;
+    }
     if (used) {
       (void)sync::open_mailstore(*store_, real_fs(), *stored_, account_.maildir);
       good("mailstore", escaped(account_.maildir) + " is the Maildir used before");

@@ -8,8 +8,10 @@
 #include "base/error.h"
 #include "base/escape.h"
 #include "base/format.h"
+#include "base/fs.h"
 #include "base/nearest.h"
 #include "commands.h"
+#include "delivery/maildir.h"
 #include "look.h"
 #include "state/transaction.h"
 
@@ -44,7 +46,9 @@ int cmd_forget(Program& program) {
   const StopOnSignal stop;
   const state::FileLock lock =
       state::lock_account(store->directory(), row->id, program.lock_name(), program.options.wait.value_or(state::kLockWaitDefault), stop.signal());
+  const auto mailstores = store->mailstores(row->id);
   auto transaction = store->begin();
+  for (const state::MailstoreRow& mailstore : mailstores) delivery::forget_owner(real_fs(), mailstore.path, store->install_key(), row->id);
   transaction.forget_account(row->id);
   transaction.commit();
   std::cout << name << ": " << counted(messages, "message") << " forgotten\n";

@@ -32,7 +32,9 @@ int cmd_rename(Program& program) {
   const StopOnSignal stop;
   const state::FileLock lock = state::lock_account(store->directory(), old_row->id, program.lock_name(),
                                                    program.options.wait.value_or(state::kLockWaitDefault), stop.signal());
-  state::AccountRow renamed = *old_row;
+  auto current = store->account(old_row->id);
+  if (!current) throw Error(ErrorCode::lock_held, "the account was changed by another popsync meanwhile", "try again");
+  state::AccountRow renamed = *current;
   renamed.name = new_name;
   auto transaction = store->begin();
   transaction.update_account(renamed);

@@ -61,11 +61,11 @@ struct DaemonApp::Generation {
 DaemonApp::DaemonApp(Program& program)
     : program_(program),
       store_(state::StateStore::open(program.paths.state_dir)),
+      generation_(std::make_shared<Generation>(program.config)),
       scheduler_(
           system_clock(), {.limits = limits_of(program.config.daemon)},
           [this](const std::string& name, const std::stop_token& stop) { return session(name, stop); },
-          [this](const std::vector<schedule::Planned>& planned) { on_planned(planned); }),
-      generation_(std::make_shared<Generation>(program.config)) {
+          [this](const std::vector<schedule::Planned>& planned) { on_planned(planned); }) {
   store_->quick_check();
   recover_all();
   scheduler_.replace_accounts(scheduled_accounts());

@@ -46,13 +46,14 @@ class DaemonApp {
   std::unique_ptr<state::StateStore> store_;
   delivery::SyncPool pool_;
   std::stop_source stop_;
-  schedule::Scheduler scheduler_;
   mutable std::mutex mutex_;  // guards all below
   std::shared_ptr<Generation> generation_;
   std::map<std::string, schedule::Planned> plans_;  // the newest of each account
   std::vector<std::string> unwritten_;              // accounts whose plan is not in the state yet
   SteadyTime last_flush_{};
   std::map<std::string, WallTime> own_sessions_;  // when this process ended its last one
+
+  schedule::Scheduler scheduler_;  // last: its workers use all above until it is gone
 };
 
 }  // namespace popsync

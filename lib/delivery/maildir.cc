@@ -61,7 +61,8 @@ Inspection inspect_root(Fs& fs, int root, const std::string& install_key) {
   const std::vector<std::string> names = fs.list(root);
   const auto is_folder = [&](const std::string& name) { return std::ranges::count(names, name) > 0; };
   if (const auto id = read_id(fs, root)) {
-    return {.condition = id->install_key == install_key ? MailstoreCondition::ours : MailstoreCondition::foreign, .id = id->id};
+    return {
+        .condition = id->install_key == install_key ? MailstoreCondition::ours : MailstoreCondition::foreign, .id = id->id, .accounts = id->accounts};
   }
   if (std::ranges::all_of(kFolders, is_folder)) return {.condition = MailstoreCondition::maildir, .id = {}};
   const bool only_parts = std::ranges::all_of(names, [](const std::string& name) { return std::ranges::count(kFolders, name) > 0; });
@@ -120,6 +121,16 @@ void refuse_unsuitable(const std::string& path, const Inspection& found) {
     throw Error(ErrorCode::mailstore_unavailable, escaped(path) + " holds files and is no Maildir",
                 "name a folder that does not exist yet, or a Maildir");
   }
+}
+
+void forget_owner(Fs& fs, const std::string& path, const std::string& install_key, const std::string& account_id) {
+  const auto root = fs.open_root(path);
+  auto id = root ? read_id(fs, root->get()) : std::nullopt;
+  if (!id || id->install_key != install_key) return;
+  std::erase_if(id->accounts, [&](const MailstoreId::Account& account) { return account.id == account_id; });
+  const auto tmp = fs.open_directory(root->get(), "tmp");
+  const auto ours = tmp ? fs.open_directory(tmp->get(), std::string(kOurFolder)) : std::nullopt;
+  if (ours) replace_file(fs, ours->get(), std::string(kIdFile), format_mailstore_id(*id));
 }
 
 Maildir Maildir::make(Fs& fs, const std::string& path, const MailstoreOwner& owner) {
@@ -187,12 +198,15 @@ void Maildir::sync_new() { fs_.sync_directory(new_.get()); }
 
 void Maildir::sync_cur() { fs_.sync_directory(cur_.get()); }
 
-std::unordered_map<std::string, Maildir::Place> Maildir::published_names() {
+std::unordered_map<std::string, Maildir::Place> Maildir::published_names(std::span<const std::string> wanted) {
   std::unordered_map<std::string, Place> places;
-  for (const int dir : {new_.get(), cur_.get()}) {
-    for (std::string& name : fs_.list(dir)) {
-      std::string key(name_without_flags(name));
-      places.emplace(std::move(key), Place{.dir = dir, .name = std::move(name)});
+  const auto all_found = [&] { return std::ranges::all_of(wanted, [&](const std::string& name) { return places.contains(name); }); };
+  for (int scan = 0; scan == 0 || (scan < kScansMax && !all_found()); ++scan) {
+    for (const int dir : {new_.get(), cur_.get()}) {  // new/ first: a reader moves files from there to cur/
+      for (std::string& name : fs_.list(dir)) {
+        std::string key(name_without_flags(name));
+        places.insert_or_assign(std::move(key), Place{.dir = dir, .name = std::move(name)});
+      }
     }
   }
   return places;

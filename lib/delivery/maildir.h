@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -37,6 +38,7 @@ enum class MailstoreCondition {
 struct Inspection {
   MailstoreCondition condition = MailstoreCondition::absent;
   std::string id;  // of ours and foreign
+  std::vector<MailstoreId::Account> accounts = {};
 };
 
 // Looks without changing anything.
@@ -44,6 +46,11 @@ Inspection inspect(Fs& fs, const std::string& path, const std::string& install_k
 
 // Throws Error mailstore_foreign or mailstore_unavailable for what can never become this state's Maildir.
 void refuse_unsuitable(const std::string& path, const Inspection& found);
+
+constexpr int kScansMax = 4;
+
+// The account has been forgotten: its line goes from the id file, if the Maildir is there and ours. The caller holds the state's lock.
+void forget_owner(Fs& fs, const std::string& path, const std::string& install_key, const std::string& account_id);
 
 class Maildir {
  public:
@@ -68,8 +75,9 @@ class Maildir {
     int dir;
     std::string name;  // with flags
   };
-  // Every file in new/ and cur/ by the name popsync gave it. One pass over both folders.
-  [[nodiscard]] std::unordered_map<std::string, Place> published_names();
+  // Every file in new/ and cur/ by the name popsync gave it. A file that a reader renames while a folder is read may be missed (readdir promises no
+  // more), so as long as one of `wanted` is missing both folders are read again, kScansMax times at most.
+  [[nodiscard]] std::unordered_map<std::string, Place> published_names(std::span<const std::string> wanted);
   // Device and inode equal, or equal content.
   bool same_file(const std::string& staged_name, const Place& place);
   [[nodiscard]] std::uint64_t free_octets();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "delivery/sync_pool.h"
 
+#include <system_error>
 #include <utility>
 
 namespace popsync::delivery {
@@ -26,10 +27,25 @@ std::future<void> SyncPool::submit(std::function<void()> task) {
   {
     const std::lock_guard lock(mutex_);
     queue_.push_back(std::move(packaged));
-    if (idle_ < queue_.size() && threads_.size() < threads_max_) threads_.emplace_back([this] { work(); });
+    if (idle_ < queue_.size() && threads_.size() < threads_max_ && !add_thread() && threads_.empty()) {
+      packaged = std::move(queue_.back());  // nobody else will: run it here
+      queue_.pop_back();
+      packaged();
+      return done;
+    }
   }
   changed_.notify_one();
   return done;
+}
+
+// False if the system has no thread left for us.
+bool SyncPool::add_thread() {
+  try {
+    threads_.emplace_back([this] { work(); });
+    return true;
+  } catch (const std::system_error&) {
+    return false;
+  }
 }
 
 void SyncPool::work() {

@@ -28,6 +28,7 @@ class SyncPool {
   std::future<void> submit(std::function<void()> task);
 
  private:
+  bool add_thread();
   void work();
 
   const std::size_t threads_max_;

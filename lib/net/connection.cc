@@ -135,7 +135,9 @@ void Connection::expect_silence() {
   receive(collector);
 }
 
-void Connection::allow_octets(std::uint64_t octets) { wait_max_ += std::chrono::seconds(octets / kSessionOctetsPerSecondMin); }
+void Connection::allow_octets(std::uint64_t octets) {
+  wait_max_ += std::chrono::seconds(std::min<std::uint64_t>(octets / kSessionOctetsPerSecondMin, kSessionExtraMax.count()));
+}
 
 SteadyTime Connection::next_deadline() const {
   const std::chrono::nanoseconds left = std::min<std::chrono::nanoseconds>(silence_max_ - waited_since_progress_, wait_max_ - waited_in_all_);

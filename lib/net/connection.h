@@ -24,6 +24,7 @@ constexpr std::size_t kPaceOctetsMin = 1024;
 // A session may wait this long in all, and longer by what it was allowed for octets to come.
 constexpr std::chrono::minutes kSessionWaitMax{30};
 constexpr std::uint64_t kSessionOctetsPerSecondMin = 4096;
+constexpr std::chrono::seconds kSessionExtraMax = std::chrono::hours(48);  // listed sizes may be absurd
 // Collected text of one TOP reply; a server that ignores the line count must not fill memory.
 constexpr std::size_t kCollectedOctetsMax = 1U << 20U;
 // Lines of one collected list (CAPA): a list without end must not keep a session for ever.

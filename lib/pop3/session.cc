@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "pop3/session.h"
 
+#include <string.h>
+
 #include "base/error.h"
 #include "base/escape.h"
 
@@ -37,8 +39,10 @@ std::string_view other_protocol(std::string_view line) {
 
 void Session::submit(const Command& command) {
   POPSYNC_ASSERT(allowed(command.verb, state_));
-  const std::string wire = to_wire(command);
+  std::string wire = to_wire(command);
+  output_.reserve(output_.size() + wire.size());
   output_ += wire;
+  if (carries_secret(command.verb)) ::explicit_bzero(wire.data(), wire.size());
   command_octets_ += wire.size();
   outstanding_.push_back({.verb = command.verb, .number = command.number, .octets = wire.size()});
   if (command.verb == Verb::quit) state_ = SessionState::update;

@@ -165,7 +165,10 @@ std::unique_ptr<StateStore> StateStore::open(const std::string& directory) {
   std::string key = prepare_install(directory);
   const std::string real = real_path(directory);
   return guarded([&] {
-    make_database_file(real);
+    {
+      const FileLock lock = FileLock::take(real + "/lock");
+      make_database_file(real);
+    }
     auto impl = std::make_unique<Impl>(real, std::move(key), real + "/" + kDatabaseFile);
     {
       const FileLock lock = impl->lock_commits();

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/escape.h"
 #include "base/log.h"
 #include "state/state_store_impl.h"
 
@@ -227,6 +228,10 @@ void Transaction::erase_message(RowId id) {
   hold_->run("DELETE FROM message WHERE id = ?", [&](SQLite::Statement& row) { row.bind(1, id); });
 }
 
+void Transaction::mark_suspect(RowId id) {
+  hold_->run("UPDATE message SET suspect = 1, removable = 0 WHERE id = ?", [&](SQLite::Statement& row) { row.bind(1, id); });
+}
+
 void Transaction::set_list_size(RowId id, std::uint64_t list_size) {
   hold_->run("UPDATE message SET list_size = ? WHERE id = ?", [&](SQLite::Statement& row) {
     row.bind(1, signed_of(list_size));
@@ -261,7 +266,14 @@ void Transaction::commit() {
   if (known == SQLITE_BUSY) throw Error(ErrorCode::lock_held, "state.db is locked by another program");
   if (code != SQLITE_OK) end_with_unknown_outcome(code);
   hold_->open = false;
-  if (hold_->impl.log_pages >= kLogPagesMax) hold_->impl.checkpoint();
+  if (hold_->impl.log_pages >= kLogPagesMax) {
+    try {
+      hold_->impl.checkpoint();
+    } catch (const SQLite::Exception& exception) {
+      // The commit is durable in the log; moving it can wait.
+      log_warning("", std::string("state.db: cannot move the log into the database yet: ") + escaped(exception.what()));
+    }
+  }
   hold_.reset();
 }
 

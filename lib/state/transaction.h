@@ -59,6 +59,8 @@ class Transaction {
   void insert_known(const NewKnown& message);
   void update_held(RowId id, const std::string& reason, std::uint32_t tries);
   void erase_message(RowId id);
+  // The message is not to be trusted to be durable, or whole: recovery will not make it removable.
+  void mark_suspect(RowId id);
 
   void set_list_size(RowId id, std::uint64_t list_size);
   void set_removable(RowId id, bool removable);

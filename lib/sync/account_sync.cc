@@ -73,7 +73,9 @@ class AccountSync {
     account_ = resolve_account(services_.store, {settings_.name, settings_.endpoint.host, settings_.login.user}, services_.configured_names);
     report_.secret_worked = account_->secret_worked;
     const state::FileLock lock = state::lock_account(services_.store.directory(), account_->id, services_.command, request_.lock_wait, request_.stop);
-    stored_ = account_ = services_.store.account(account_->id);
+    stored_ = services_.store.account(account_->id);
+    if (!stored_) throw Error(ErrorCode::lock_held, "the account was changed by another popsync meanwhile", "try again");
+    account_ = stored_;
     std::optional<OpenMailstore> mailstore = find_mailstore(services_.store, services_.fs, *account_, settings_.maildir);
     recover_first(mailstore);
     OpenSession session = open();
@@ -123,6 +125,10 @@ class AccountSync {
 
   FetchPlan make_plan(const net::MaildropListing& listing) {
     const auto rows = services_.store.messages(account_->id);
+    if (!listing.unique_ids && std::ranges::any_of(rows, [](const state::MessageRow& row) { return !row.uid.octets.empty(); })) {
+      throw Error(ErrorCode::server_temporary, "the server has no UIDL today, though it had it before",
+                  "it is asked again later; without it everything would be fetched again");
+    }
     FetchPlan plan = plan_fetch(listing.entries, rows, policy_for(settings_, *account_, rows, listing.unique_ids, services_.clock));
     report_.skipped = plan.known;
     const bool policy_changed = !account_->policy.empty() && account_->policy != settings_.leave_text;
@@ -150,8 +156,8 @@ class AccountSync {
   }
 
   [[nodiscard]] state::NewKnown too_big(const pop3::ListingEntry& entry) const {
-    log_warning(settings_.name, "message " + pop3::to_text(entry.uid) + " (" + human_octets(entry.list_size.value_or(0)) +
-                                    ") is over max_message_size and is held; raise the limit to fetch it");
+    log_warning(settings_.name, "message " + pop3::to_text(entry.uid) + " (listed with " + human_octets(entry.list_size.value_or(0)) +
+                                    ") is over max_message_size and is held");
     return {.account = account_->id,
             .state = state::RowState::held,
             .uid = entry.uid,
@@ -178,12 +184,12 @@ class AccountSync {
     try {
       transfer(client, plan, intake);
       intake.flush();
+      tell(Progress::Phase::publishing);
+      while (!publisher.finish(kKeepAliveEvery)) client.noop();
     } catch (const Error& error) {
       save_proven(error, intake, publisher);
       throw;
     }
-    tell(Progress::Phase::publishing);
-    while (!publisher.finish(kKeepAliveEvery)) client.noop();
     note_published(publisher);
     record_settled(intake);
   }
@@ -384,6 +390,8 @@ SyncReport sync_account(const SyncServices& services, const SyncRequest& request
     sync.finish();
   } catch (const Error& error) {
     if (!report.error) fail(report, error);
+  } catch (const std::exception& exception) {
+    if (!report.error) fail(report, Error(ErrorCode::bug, std::string("unexpected: ") + escaped(exception.what()), "please report this"));
   }
   report.duration = std::chrono::duration_cast<std::chrono::milliseconds>(services.clock.steady() - start);
   return report;

@@ -90,11 +90,12 @@ class Planner {
     for (const std::size_t i : groups_[listing_[index].uid.octets].rows) {
       const MessageRow& row = rows_[i];
       if (row.state == RowState::held) continue;
+      const bool free = entry_of_[i] == kNone || entry_of_[i] == index;
       candidates.push_back({.row = row.id,
                             .has_prints = row.state == RowState::published,
-                            .free = entry_of_[i] == kNone || entry_of_[i] == index,
+                            .free = free,
                             .removable = may_be_removed(row),
-                            .size_differs = row.list_size != listing_[index].list_size});
+                            .size_differs = free && row.list_size != listing_[index].list_size});
     }
     return candidates;
   }
@@ -182,6 +183,12 @@ class Planner {
     return group.entries.size() > 1 || group.rows.size() > 1 || !policy_.sizes_mean_something;
   }
 
+  // A row of this unique-id may still be needed to compare with as long as one entry has none of its own.
+  [[nodiscard]] bool all_entries_stored(const pop3::UniqueId& uid) {
+    return std::ranges::all_of(groups_[uid.octets].entries,
+                               [&](std::size_t i) { return row_of_[i] != kNone && rows_[row_of_[i]].state != RowState::held; });
+  }
+
   void decide_missing(std::size_t index) {
     const MessageRow& row = rows_[index];
     // A short or empty listing proves no absence: outages and migrations show one.
@@ -199,7 +206,7 @@ class Planner {
     const bool uid_still_listed = !groups_[row.uid.octets].entries.empty();
     const std::uint64_t missed =
         policy_.complete_listings - std::min(policy_.complete_listings, row.absent_since_listing.value_or(policy_.complete_listings));
-    const bool replaced = uid_still_listed && missed >= kRetireListings;
+    const bool replaced = uid_still_listed && all_entries_stored(row.uid) && missed >= kRetireListings;
     const bool gone_for_long = missed >= kForgetListings && policy_.now - *row.absent_since >= kForgetAge;
     if (replaced || gone_for_long) plan_.forget.push_back(row.id);
   }

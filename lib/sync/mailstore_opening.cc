@@ -23,6 +23,20 @@ OpenMailstore make_mailstore(state::StateStore& store, Fs& fs, const state::Acco
   return {.row = row, .maildir = std::move(maildir)};
 }
 
+// The Maildir remembers this user and host under an account that the database has never heard of: the database was lost, and fetching into the
+// Maildir would double what it holds.
+void refuse_lost_state(state::StateStore& store, const state::AccountRow& account, const std::string& path, const delivery::Inspection& found) {
+  if (found.condition != delivery::MailstoreCondition::ours) return;
+  const auto known = store.accounts();
+  for (const delivery::MailstoreId::Account& each : found.accounts) {
+    if (each.user != account.user || each.host != account.host || std::ranges::count(known, each.id, &state::AccountRow::id) > 0) continue;
+    throw Error(ErrorCode::mailstore_foreign,
+                "the Maildir " + escaped(path) + " was filled from this maildrop under a state that is gone: was state.db removed?",
+                "put the state directory back from a backup; or, to go on with new mail only: `popsync seed " + account.name +
+                    "`, then `popsync check " + account.name + " --accept-mailstore`");
+  }
+}
+
 // The folder's generation and the stored one differ by at most one batch, unless one of both came out of a backup.
 void check_generation(const state::MailstoreRow& row, delivery::StagingFolder& staging, const std::string& account) {
   const auto found = staging.generation();
@@ -36,6 +50,16 @@ void check_generation(const state::MailstoreRow& row, delivery::StagingFolder& s
               "if meant: `popsync check " + account + " --accept-mailstore`, then `popsync refetch " + account + " --missing`");
 }
 
+// What the accepted folder does not hold must not be deleted on the server: it may be the only copy.
+void distrust_missing(state::Transaction& transaction, delivery::Maildir& maildir, const std::vector<state::PublishedRow>& published) {
+  std::vector<std::string> wanted;
+  for (const state::PublishedRow& row : published) wanted.push_back(row.name);
+  const auto names = maildir.published_names(wanted);
+  for (const state::PublishedRow& row : published) {
+    if (!names.contains(row.name)) transaction.set_removable(row.id, false);
+  }
+}
+
 }  // namespace
 
 delivery::MailstoreOwner owner_of(const state::StateStore& store, const state::AccountRow& account) {
@@ -46,7 +70,9 @@ std::optional<OpenMailstore> find_mailstore(state::StateStore& store, Fs& fs, co
   const auto rows = store.mailstores(account.id);
   const auto row = std::ranges::find(rows, path, &state::MailstoreRow::path);
   if (row == rows.end()) {
-    delivery::refuse_unsuitable(path, delivery::inspect(fs, path, store.install_key()));
+    const delivery::Inspection found = delivery::inspect(fs, path, store.install_key());
+    delivery::refuse_unsuitable(path, found);
+    refuse_lost_state(store, account, path, found);
     return std::nullopt;
   }
   delivery::Maildir maildir = delivery::Maildir::open(fs, path, owner_of(store, account), row->store_id);
@@ -65,8 +91,11 @@ OpenMailstore accept_mailstore(state::StateStore& store, Fs& fs, const state::Ac
   const auto rows = store.mailstores(account.id);
   const auto row = std::ranges::find(rows, path, &state::MailstoreRow::path);
   if (row == rows.end()) return make_mailstore(store, fs, account, path);
+  std::vector<state::PublishedRow> published = store.published(account.id);
+  std::erase_if(published, [&](const state::PublishedRow& each) { return each.mailstore != row->id; });
   auto transaction = store.begin();
   delivery::Maildir maildir = delivery::Maildir::make(fs, path, owner_of(store, account));
+  distrust_missing(transaction, maildir, published);
   const std::uint64_t generation = maildir.staging().generation().value_or(row->generation);
   maildir.staging().set_generation(generation);
   maildir.staging().sync();

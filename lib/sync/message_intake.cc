@@ -38,6 +38,7 @@ void MessageIntake::complete(std::size_t index) {
   open_->finish();
   open_->start_sync(context_.pool);
   complete_[index] = std::move(open_);
+  answered_ = index + 1;
 }
 
 void MessageIntake::proven(std::size_t index) {
@@ -70,7 +71,8 @@ void MessageIntake::proven(std::size_t index) {
 
 void MessageIntake::refused(std::size_t index, const pop3::StatusLine& line) {
   ++progress_.messages_done;
-  in_step_ = std::max(in_step_, index + 1);
+  if (in_step_ == index) in_step_ = index + 1;
+  answered_ = index + 1;
   refusals_.push_back({.fetch = &fetches_[index], .reason = "the server refuses it: " + pop3::quoted(line)});
 }
 

@@ -3,6 +3,7 @@
 // gives it to the publisher in batches, or, where the listing left its identity in doubt, settles that by content.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -70,8 +71,11 @@ class MessageIntake : public net::RetrievalSink {
 
   [[nodiscard]] const std::vector<Settled>& settled() const { return settled_; }
   [[nodiscard]] const std::vector<Refused>& refusals() const { return refusals_; }
-  // The first message that is neither proven nor refused: the one to suspect when the stream fell out of step.
-  [[nodiscard]] const Fetch* suspect() const { return in_step_ < fetches_.size() ? &fetches_[in_step_] : nullptr; }
+  // The one to suspect when the stream fell out of step: the message that came last, if it is not proven, else the one that was to come.
+  [[nodiscard]] const Fetch* suspect() const {
+    const std::size_t index = std::max(in_step_, answered_ == 0 ? 0 : answered_ - 1);
+    return index < fetches_.size() ? &fetches_[index] : nullptr;
+  }
   // A message that grew over the limit though it was listed smaller; the session has failed because of it.
   [[nodiscard]] const Fetch* oversized() const { return oversized_; }
 
@@ -88,7 +92,8 @@ class MessageIntake : public net::RetrievalSink {
   SteadyTime batch_since_{};
   std::vector<Settled> settled_;
   std::vector<Refused> refusals_;
-  std::size_t in_step_ = 0;  // answers come in order
+  std::size_t answered_ = 0;  // complete or refused
+  std::size_t in_step_ = 0;   // answers come in order
   const Fetch* oversized_ = nullptr;
   Progress progress_;
 };

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/escape.h"
 #include "base/log.h"
 #include "state/transaction.h"
 
@@ -118,19 +119,44 @@ void Publisher::publish(Batch batch) {
   // S3. From here on the rows speak for the files.
   std::vector<Recorded> recorded;
   record_staged(batch, recorded);
-  // S4, S5. The order of the two directory syncs matters: without a journal the other one could leave the file in neither.
+  // S4
   for (const Recorded& each : recorded) {
-    if (!mailstore_.maildir.publish(each.name)) {
-      // Somebody took the file out of our folder. The row stays STAGED, and recovery looks for it before anything else happens.
-      throw Error(ErrorCode::io_error, "a staged file vanished before it was published: " + each.name, "does a cleaner empty tmp/.popsync?");
-    }
+    if (!mailstore_.maildir.publish(each.name)) explain_vanished(each);
   }
-  mailstore_.maildir.sync_new();
-  const std::uint64_t generation = mailstore_.row.generation + 1;
-  mailstore_.maildir.staging().set_generation(generation);
-  mailstore_.maildir.staging().sync();
-  mailstore_.row.generation = generation;
+  // S5. The order of the two directory syncs matters: without a journal the other one could leave the file in neither.
+  try {
+    mailstore_.maildir.sync_new();
+    const std::uint64_t generation = mailstore_.row.generation + 1;
+    mailstore_.maildir.staging().set_generation(generation);
+    mailstore_.maildir.staging().sync();
+    mailstore_.row.generation = generation;
+  } catch (const Error&) {
+    distrust(recorded);
+    throw;
+  }
   pending_ = std::move(recorded);
+}
+
+// Somebody took the file out of our folder between our sync and our rename. If nobody put it into new/ or cur/, it is not delivered: the row goes,
+// and the message is fetched again.
+void Publisher::explain_vanished(const Recorded& recorded) {
+  const std::vector<std::string> wanted = {recorded.name};
+  if (!mailstore_.maildir.published_names(wanted).contains(recorded.name)) {
+    auto transaction = store_.begin();
+    transaction.erase_message(recorded.published.row);
+    transaction.commit();
+  }
+  throw Error(ErrorCode::io_error, "a staged file vanished before it was published: " + recorded.name, "does a cleaner empty tmp/.popsync?");
+}
+
+// A directory sync failed. The kernel reports that once and then calls the same data clean, so no later sync proves anything: these messages are
+// never deleted on the server.
+void Publisher::distrust(const std::vector<Recorded>& recorded) {
+  log_error(account_.name,
+            "the disk of " + escaped(mailstore_.maildir.path()) + " failed to sync; the messages under way stay on the server for good");
+  auto transaction = store_.begin();
+  for (const Recorded& each : recorded) transaction.mark_suspect(each.published.row);
+  transaction.commit();
 }
 
 void Publisher::record_staged(Batch& batch, std::vector<Recorded>& out) {

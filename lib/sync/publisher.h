@@ -62,6 +62,8 @@ class Publisher {
 
   void work();
   void publish(Batch batch);
+  [[noreturn]] void explain_vanished(const Recorded& recorded);
+  void distrust(const std::vector<Recorded>& recorded);
   void record_staged(Batch& batch, std::vector<Recorded>& out);
   void commit_pending();
 

@@ -25,7 +25,7 @@ class Recovery {
     const auto names = mailstore_.maildir.staging().names();
     if (rows_.empty() && names.empty()) return result_;
     staged_ = {names.begin(), names.end()};
-    published_ = mailstore_.maildir.published_names();
+    scan();
     for (const StagedRow& row : rows_) settle(row);
     publish();
     sweep_orphans();
@@ -65,6 +65,14 @@ class Recovery {
     ++result_.dropped;
   }
 
+  void scan() {
+    std::vector<std::string> wanted;
+    for (const StagedRow& row : rows_) {
+      if (!staged_.contains(row.name)) wanted.push_back(row.name);
+    }
+    published_ = mailstore_.maildir.published_names(wanted);
+  }
+
   void settle_twofold(const StagedRow& row, const delivery::Maildir::Place& place) {
     if (mailstore_.maildir.same_file(row.name, place)) {
       mailstore_.maildir.sync_new();
@@ -81,7 +89,7 @@ class Recovery {
   // S4 to S6 for what is whole, S5 and S6 for what was found.
   void publish() {
     if (ready_.empty() && found_.empty() && missing_.empty()) return;
-    for (const StagedRow& row : ready_) mailstore_.maildir.publish(row.name);
+    std::erase_if(ready_, [&](const StagedRow& row) { return !publish_one(row); });
     mailstore_.maildir.sync_new();
     if (!found_.empty()) mailstore_.maildir.sync_cur();
     const std::uint64_t generation = mailstore_.row.generation + 1;
@@ -89,6 +97,17 @@ class Recovery {
     mailstore_.maildir.staging().sync();
     record(generation);
     mailstore_.row.generation = generation;
+  }
+
+  // False if the file vanished between our look and our rename: it was not delivered, and its message is fetched again.
+  bool publish_one(const StagedRow& row) {
+    if (mailstore_.maildir.publish(row.name)) return true;
+    log_error(account_.name, "a staged file vanished before it was published; its message is fetched again: " + row.name);
+    auto transaction = store_.begin();
+    transaction.erase_message(row.id);
+    transaction.commit();
+    ++result_.dropped;
+    return false;
   }
 
   void record(std::uint64_t generation) {

@@ -2,6 +2,7 @@
 #include "sync/verification.h"
 
 #include <map>
+#include <string>
 
 #include "delivery/maildir.h"
 #include "sync/mailstore_opening.h"
@@ -16,7 +17,9 @@ Verification verify_account(state::StateStore& store, Fs& fs, const state::Accou
     auto& rows = by_mailstore[mailstore.id];
     if (rows.empty()) continue;
     delivery::Maildir maildir = delivery::Maildir::open(fs, mailstore.path, owner_of(store, account), mailstore.store_id);
-    const auto names = maildir.published_names();
+    std::vector<std::string> wanted;
+    for (const state::PublishedRow& row : rows) wanted.push_back(row.name);
+    const auto names = maildir.published_names(wanted);
     result.published += rows.size();
     for (state::PublishedRow& row : rows) {
       if (!names.contains(row.name)) result.missing.push_back(std::move(row));

@@ -262,7 +262,7 @@ TEST_F(MaildirTest, PublishedNamesAreThoseThatPopsyncGave) {
   write("cur/c,U=7:2,S", "3");
   write("cur/d;2,S", "4");
   write("cur/e!2,S", "5");
-  const auto found = maildir.published_names();
+  const auto found = maildir.published_names({});
   EXPECT_EQ(found.size(), 5U);
   for (const std::string name : {"a", "b", "c", "d", "e"}) EXPECT_TRUE(found.contains(name)) << name;
   EXPECT_EQ(found.at("b").name, "b:2,FS");
@@ -278,7 +278,7 @@ TEST_F(MaildirTest, SameFileIsTheInodeOrTheContent) {
   ASSERT_EQ(::link((stdfs::canonical(staging + "linked")).c_str(), path("cur/linked:2,S").c_str()), 0);
   write("new/copied", "copy");
   write("new/different", "4321");
-  const auto found = maildir.published_names();
+  const auto found = maildir.published_names({});
   EXPECT_TRUE(maildir.same_file("linked", found.at("linked")));
   EXPECT_TRUE(maildir.same_file("copied", found.at("copied")));
   EXPECT_FALSE(maildir.same_file("different", found.at("different")));
