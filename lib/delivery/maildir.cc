@@ -91,6 +91,9 @@ void refuse_shared_root(Fs& fs, int root, const std::string& path) {
 
 void add_to_id(Fs& fs, int ours, MailstoreId id, const MailstoreOwner& owner) {
   const MailstoreId::Account account{.id = owner.account_id, .user = owner.user, .host = owner.host};
+  // An account of a lost database gives way: this one is its successor.
+  std::erase_if(id.accounts,
+                [&](const MailstoreId::Account& each) { return each.id != account.id && each.user == account.user && each.host == account.host; });
   const auto known = std::ranges::find(id.accounts, owner.account_id, &MailstoreId::Account::id);
   if (known != id.accounts.end() && *known == account) return;
   if (known != id.accounts.end()) {

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -94,13 +95,14 @@ std::vector<char*> pointers_to(std::vector<std::string>& words) {
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   for (int stream = 0; stream < 3; ++stream) ::dup2(streams[static_cast<std::size_t>(stream)], stream);
+  const int file = ::open(program, O_PATH | O_CLOEXEC);  // now: nobody may have no way to it, below root's home
   if (unprivileged && ::geteuid() == 0) {
     if (::setgroups(0, nullptr) != 0 || ::setgid(kNobody) != 0 || ::setuid(kNobody) != 0) ::_exit(126);
   }
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // after setuid, which clears it
   if (::getppid() != parent) ::_exit(126);
-  ::close_range(3, ~0U, 0);
-  ::execve(program, arguments, environment);
+  ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+  ::execveat(file, "", arguments, environment, AT_EMPTY_PATH);
   ::_exit(127);
 }
 

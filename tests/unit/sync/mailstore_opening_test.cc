@@ -184,5 +184,39 @@ TEST_F(MailstoreOpeningTest, TwoAccountsMayShareAMaildirAndEachHasItsStaging) {
   EXPECT_EQ(shared.maildir.staging().generation(), 0U);
 }
 
+TEST_F(MailstoreOpeningTest, AMaildirFilledUnderALostDatabaseIsNotFilledAgain) {
+  (void)open(path_);
+  store_.reset();
+  for (const char* file : {"state.db", "state.db-wal", "state.db-shm"}) stdfs::remove(folder_.path() + "/state/" + file);
+  store_ = state::StateStore::open(folder_.path() + "/state");
+  account_.id = "fedcba9876543210";
+  auto transaction = store_->begin();
+  transaction.insert_account(account_);
+  transaction.commit();
+  EXPECT_EQ(refusal(path_), ErrorCode::mailstore_foreign);
+  const std::string accepted = accept(path_).maildir.id();
+  EXPECT_EQ(open(path_).maildir.id(), accepted);
+  // The lost account's line has given way: nothing is refused once this one is forgotten.
+  delivery::forget_owner(real_fs(), path_, store_->install_key(), account_.id);
+  EXPECT_TRUE(delivery::inspect(real_fs(), path_, store_->install_key()).accounts.empty());
+}
+
+TEST_F(MailstoreOpeningTest, WhatAnAcceptedFolderLacksIsNeverDeletedOnTheServer) {
+  const state::RowId mailstore = open(path_).row.id;
+  auto transaction = store_->begin();
+  for (const std::string name : {"here", "gone"}) {
+    const state::RowId row = transaction.insert_staged(
+        {.account = account_.id, .mailstore = mailstore, .uid = pop3::UniqueId{name}, .list_size = 1, .prints = {}, .name = name});
+    transaction.record_published(row, true, WallTime{});
+  }
+  transaction.commit();
+  folder_.write("Mail/work/cur/here:2,S", "x");
+  (void)accept(path_);
+  const auto rows = store_->messages(account_.id);
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_TRUE(rows[0].removable);
+  EXPECT_FALSE(rows[1].removable);
+}
+
 }  // namespace
 }  // namespace popsync::sync
