@@ -211,12 +211,20 @@ TEST_F(MaildirTest, AnotherStatesMaildirIsForeign) {
 
 TEST_F(MaildirTest, ASecondAccountOfTheSameStateIsAddedToTheIdFile) {
   const std::string id = make().id();
-  EXPECT_EQ(make(owner("fedcba9876543210")).id(), id);
+  MailstoreOwner second = owner("fedcba9876543210");
+  second.user = "you";
+  EXPECT_EQ(make(second).id(), id);
   const MailstoreId found = id_file();
   EXPECT_EQ(found.install_key, owner().install_key);
   EXPECT_THAT(found.accounts, ElementsAre(MailstoreId::Account{.id = "0123456789abcdef", .user = "me", .host = "pop.example.org"},
-                                          MailstoreId::Account{.id = "fedcba9876543210", .user = "me", .host = "pop.example.org"}));
+                                          MailstoreId::Account{.id = "fedcba9876543210", .user = "you", .host = "pop.example.org"}));
   EXPECT_EQ(names("tmp/.popsync").size(), 3U);  // each has a staging folder of its own
+}
+
+TEST_F(MaildirTest, AnAccountOfALostDatabaseGivesWayToItsSuccessor) {
+  (void)make();
+  (void)make(owner("fedcba9876543210"));
+  EXPECT_THAT(id_file().accounts, ElementsAre(MailstoreId::Account{.id = "fedcba9876543210", .user = "me", .host = "pop.example.org"}));
 }
 
 TEST_F(MaildirTest, AnAccountThatMovedIsNotedOnce) {
