@@ -26,7 +26,7 @@ namespace {
 
 std::string read_all(int fd, const std::string& path) {
   std::string content;
-  std::array<char, 16 * 1024> chunk;
+  std::array<char, 16 * 1024> chunk{};
   while (true) {
     const ssize_t got = ::read(fd, chunk.data(), chunk.size());
     if (got < 0 && errno == EINTR) continue;

@@ -147,7 +147,7 @@ Stream read_output(int fd, SecretBuffer& output, const std::vector<std::string>&
 }
 
 Stream read_complaint(int fd, std::string& text) {
-  std::array<char, kStderrOctetsMax> chunk;
+  std::array<char, kStderrOctetsMax> chunk{};
   const ssize_t got = ::read(fd, chunk.data(), chunk.size());
   if (got <= 0) return got < 0 ? Stream::drained : Stream::ended;
   text.append(chunk.data(), std::min(static_cast<std::size_t>(got), kStderrOctetsMax - text.size()));
@@ -159,7 +159,7 @@ int time_left_ms(const std::vector<std::string>& argv, std::optional<std::chrono
                  std::chrono::steady_clock::time_point started) {
   if (!limit) return -1;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(started + *limit - std::chrono::steady_clock::now());
-  if (left > left.zero()) return static_cast<int>(left.count());
+  if (left.count() > 0) return static_cast<int>(left.count());
   fail(argv, "did not finish in time",
        "without a terminal it has " + std::to_string(kPasswordCommandSeconds.count()) +
            " s and must not wait for a person; run it by hand as this user");
