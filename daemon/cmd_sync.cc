@@ -16,6 +16,7 @@
 #include "progress_bars.h"
 #include "schedule/one_pass.h"
 #include "sync/account_sync.h"
+#include "sync/dry_run.h"
 
 namespace popsync {
 namespace {

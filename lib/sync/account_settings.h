@@ -29,7 +29,4 @@ struct AccountSettings {
   bool rset_before_quit = false;
 };
 
-// Gmail lists a part of the maildrop and hides what was retrieved: absence proves nothing there.
-bool hides_messages(const AccountSettings& settings);
-
 }  // namespace popsync::sync

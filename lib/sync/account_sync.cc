@@ -3,21 +3,21 @@
 
 #include <algorithm>
 #include <optional>
-#include <set>
 
 #include "base/error.h"
 #include "base/escape.h"
 #include "base/format.h"
 #include "base/log.h"
 #include "state/account_lock.h"
-#include "state/transaction.h"
 #include "sync/account_identity.h"
 #include "sync/mailstore_opening.h"
 #include "sync/message_intake.h"
 #include "sync/outcome.h"
+#include "sync/plan_policy.h"
 #include "sync/publisher.h"
 #include "sync/recovery.h"
 #include "sync/session_opening.h"
+#include "sync/session_records.h"
 
 namespace popsync::sync {
 namespace {
@@ -41,28 +41,6 @@ std::string text_of(net::Marker marker) {
   return "";
 }
 
-PlanPolicy policy_for(const AccountSettings& settings, const state::AccountRow& account, std::span<const state::MessageRow> rows, bool unique_ids,
-                      const Clock& clock) {
-  const WallTime now = clock.wall();
-  // A clock behind what was stored last has been set back: ages mean nothing until it has caught up.
-  const bool behind = std::ranges::any_of(rows, [&](const state::MessageRow& row) { return row.stored_at > now; });
-  return {.leave = settings.leave,
-          .max_message_size = settings.max_message_size,
-          .unique_ids = unique_ids,
-          .sizes_mean_something = account.equal_settlements < state::kEqualSettlementsMax,
-          .hides_messages = hides_messages(settings),
-          .clock_trusted = clock.trusted() && !behind,
-          .now = now,
-          .complete_listings = account.complete_listings,
-          .last_listing_count = account.last_listing_count};
-}
-
-void need_unique_ids(const net::MaildropListing& listing, const AccountSettings& settings) {
-  if (listing.unique_ids || settings.leave.kind == LeavePolicy::Kind::remove) return;
-  throw Error(ErrorCode::server_permanent, "the server has no UIDL, so messages left on it could not be told from new ones",
-              "set leave_on_server = false for this account: fetch and delete is the only safe way there");
-}
-
 class AccountSync {
  public:
   AccountSync(const SyncServices& services, const SyncRequest& request, SyncReport& report)
@@ -76,6 +54,7 @@ class AccountSync {
     stored_ = services_.store.account(account_->id);
     if (!stored_) throw Error(ErrorCode::lock_held, "the account was changed by another popsync meanwhile", "try again");
     account_ = stored_;
+    records_.emplace(services_.store, services_.clock, settings_, *account_);
     std::optional<OpenMailstore> mailstore = find_mailstore(services_.store, services_.fs, *account_, settings_.maildir);
     recover_first(mailstore);
     OpenSession session = open();
@@ -83,7 +62,7 @@ class AccountSync {
     if (!mailstore) mailstore.emplace(open_mailstore(services_.store, services_.fs, *account_, settings_.maildir));
     const net::MaildropListing listing = look(*session.client);
     const FetchPlan plan = make_plan(listing);
-    record_plan(plan, listing);
+    records_->record_plan(plan, listing);
     retrieve(*session.client, *mailstore, plan, listing.unique_ids);
     remove(*session.client, plan);
     quit(*session.client, plan);
@@ -140,33 +119,6 @@ class AccountSync {
     return plan;
   }
 
-  // What the listing alone tells: sizes, absences, messages over the limit.
-  void record_plan(const FetchPlan& plan, const net::MaildropListing& listing) {
-    account_->last_listing_count = listing.entries.size();
-    if (plan.counts_as_listing) ++account_->complete_listings;
-    if (!plan.changes_rows()) return;
-    auto transaction = services_.store.begin();
-    const WallTime now = services_.clock.wall();
-    for (const auto& [row, size] : plan.first_sizes) transaction.set_list_size(row, size);
-    for (const state::RowId row : plan.absent) transaction.set_absent(row, now, account_->complete_listings);
-    for (const state::RowId row : plan.returned) transaction.set_absent(row, std::nullopt, 0);
-    for (const state::RowId row : plan.forget) transaction.erase_message(row);
-    for (const Hold& hold : plan.hold) transaction.insert_known(too_big(hold.entry));
-    transaction.commit();
-  }
-
-  [[nodiscard]] state::NewKnown too_big(const pop3::ListingEntry& entry) const {
-    log_warning(settings_.name, "message " + pop3::to_text(entry.uid) + " (listed with " + human_octets(entry.list_size.value_or(0)) +
-                                    ") is over max_message_size and is held");
-    return {.account = account_->id,
-            .state = state::RowState::held,
-            .uid = entry.uid,
-            .list_size = entry.list_size,
-            .reason = "larger than max_message_size (" + human_octets(settings_.max_message_size) + ")",
-            .tries = 0,
-            .at = services_.clock.wall()};
-  }
-
   void retrieve(net::Pop3Client& client, OpenMailstore& mailstore, const FetchPlan& plan, bool unique_ids) {
     if (plan.fetch.empty()) return;
     learn_marker(client, plan);
@@ -191,7 +143,7 @@ class AccountSync {
       throw;
     }
     note_published(publisher);
-    record_settled(intake);
+    note_settled(intake);
   }
 
   void learn_marker(net::Pop3Client& client, const FetchPlan& plan) {
@@ -215,32 +167,12 @@ class AccountSync {
       while (!publisher.finish(kKeepAliveEvery)) {
       }
       note_published(publisher);
-      record_settled(intake);
-      if (intake.oversized() != nullptr) hold_oversized(*intake.oversized());
-      if (error.code() == ErrorCode::desynchronised && intake.suspect() != nullptr) record_suspect(*intake.suspect());
+      note_settled(intake);
+      if (intake.oversized() != nullptr) records_->hold_oversized(*intake.oversized());
+      if (error.code() == ErrorCode::desynchronised && intake.suspect() != nullptr) records_->record_suspect(*intake.suspect());
     } catch (const Error& second) {
       if (second.code() != error.code()) log_warning(settings_.name, std::string("while saving what had come: ") + second.what());
     }
-  }
-
-  // A message that is not byte-stuffed breaks every session at its place (Dovecot sends one so whose first octet is a dot); from now on it comes
-  // last.
-  void record_suspect(const Fetch& fetch) {
-    auto transaction = services_.store.begin();
-    record_refused(transaction, {.fetch = &fetch, .reason = "the server's answers fall out of step behind it"});
-    transaction.commit();
-  }
-
-  void hold_oversized(const Fetch& fetch) {
-    auto transaction = services_.store.begin();
-    state::NewKnown row = too_big(fetch.entry);
-    row.tries = kRefusalsMax;  // its listed size is a lie, so only this keeps the next session from trying again
-    if (fetch.replaces.empty()) {
-      transaction.insert_known(row);
-    } else {
-      transaction.update_held(fetch.replaces.front(), row.reason, row.tries);
-    }
-    transaction.commit();
   }
 
   void note_published(const Publisher& publisher) {
@@ -249,59 +181,9 @@ class AccountSync {
     report_.octets = publisher.published_octets();
   }
 
-  void record_settled(const MessageIntake& intake) {
-    if (intake.settled().empty() && intake.refusals().empty()) return;
-    auto transaction = services_.store.begin();
-    for (const Settled& settled : intake.settled()) record_settled(transaction, settled);
-    for (const Refused& refused : intake.refusals()) record_refused(transaction, refused);
-    transaction.commit();
-  }
-
-  void record_settled(state::Transaction& transaction, const Settled& settled) {
-    const Candidate& row = *settled.identification.row;
-    transaction.set_absent(row.row, std::nullopt, 0);
-    if (settled.identification.verdict == Verdict::changed) {
-      log_warning(settings_.name,
-                  "message " + pop3::to_text(settled.entry.uid) +
-                      " was changed on its way to us or on the server since it was stored; the first copy is kept and nothing is deleted");
-      transaction.set_removable(row.row, false);
-    } else {
-      if (row.size_differs) ++account_->equal_settlements;
-      if (settled.gave_up) {
-        log_warning(settings_.name, "message " + pop3::to_text(settled.entry.uid) + " came back each of " + std::to_string(kDeletionsMax) +
-                                        " times it was deleted on the server; it is left there from now on");
-      }
-      if (settled.remove) removals_.push_back({.row = row.row, .number = settled.entry.number});
-    }
-    const bool ours = row.free && claimed_.insert(row.row).second;
-    if (ours && settled.entry.list_size) transaction.set_list_size(row.row, *settled.entry.list_size);
-    // A second copy behind the same unique-id: it gets a row of its own, or it would be compared again in every session.
-    if (!ours && !settled.entry.uid.octets.empty()) {
-      transaction.insert_known({.account = account_->id,
-                                .state = state::RowState::seen,
-                                .uid = settled.entry.uid,
-                                .list_size = settled.entry.list_size,
-                                .reason = "",
-                                .tries = 0,
-                                .at = services_.clock.wall()});
-    }
-  }
-
-  void record_refused(state::Transaction& transaction, const Refused& refused) {
-    const std::uint32_t tries = refused.fetch->tries + 1;
-    log_warning(settings_.name, "message " + pop3::to_text(refused.fetch->entry.uid) + ": " + refused.reason +
-                                    (tries < kRefusalsMax ? "; it is tried again" : "; it is held and not tried any more"));
-    if (!refused.fetch->replaces.empty()) {
-      transaction.update_held(refused.fetch->replaces.front(), refused.reason, tries);
-    } else if (!refused.fetch->known) {
-      transaction.insert_known({.account = account_->id,
-                                .state = state::RowState::held,
-                                .uid = refused.fetch->entry.uid,
-                                .list_size = refused.fetch->entry.list_size,
-                                .reason = refused.reason,
-                                .tries = tries,
-                                .at = services_.clock.wall()});
-    }
+  void note_settled(const MessageIntake& intake) {
+    const std::vector<Removal> due = records_->record_settled(intake);
+    removals_.insert(removals_.end(), due.begin(), due.end());
   }
 
   // Only rows whose PUBLISHED is committed, or that were compared with what the server gave in this session.
@@ -336,14 +218,7 @@ class AccountSync {
                   "the server did not confirm the deletion of " + counted(removals_.size(), "message") + "; the next session sees what is left");
       return;
     }
-    auto transaction = services_.store.begin();
-    for (const Removal& removal : removals_) record_deleted(transaction, removal);
-    transaction.commit();
-  }
-
-  void record_deleted(state::Transaction& transaction, const Removal& removal) {
-    transaction.count_deletion(removal.row);
-    transaction.set_absent(removal.row, services_.clock.wall(), account_->complete_listings);
+    records_->record_deleted(removals_);
   }
 
   void tell(Progress::Phase phase) {
@@ -356,10 +231,10 @@ class AccountSync {
   SyncReport& report_;
   std::optional<state::AccountRow> stored_;   // as it was
   std::optional<state::AccountRow> account_;  // with what this session learns
+  std::optional<SessionRecords> records_;
   net::Marker marker_ = net::Marker::unknown;
   std::vector<Published> published_;
   std::vector<Removal> removals_;
-  std::set<state::RowId> claimed_;  // rows that a settled message was found to be
 };
 
 void fail(SyncReport& report, const Error& error) {
@@ -368,10 +243,6 @@ void fail(SyncReport& report, const Error& error) {
 }
 
 }  // namespace
-
-bool hides_messages(const AccountSettings& settings) {
-  return settings.endpoint.host == "pop.gmail.com" || settings.endpoint.host == "pop.googlemail.com";
-}
 
 SyncReport sync_account(const SyncServices& services, const SyncRequest& request) {
   SyncReport report;
@@ -405,31 +276,6 @@ std::uint64_t recover_account(const SyncServices& services, const AccountSetting
   std::optional<OpenMailstore> mailstore = find_mailstore(services.store, services.fs, decision.row, settings.maildir);
   const Recovered recovered = recover(services.store, services.fs, services.clock, decision.row, mailstore ? &*mailstore : nullptr);
   return recovered.published + recovered.unverified;
-}
-
-DryRun plan_account(state::StateStore* store, const Clock& clock, const SyncRequest& request, const std::vector<std::string>& configured_names,
-                    const std::string& command) {
-  const AccountSettings& settings = request.settings;
-  state::AccountRow account;
-  std::optional<state::FileLock> lock;
-  std::vector<state::MessageRow> rows;
-  if (store != nullptr) {
-    const auto stored = store->accounts();
-    const AccountDecision decision = decide_account({settings.name, settings.endpoint.host, settings.login.user}, configured_names, stored);
-    if (decision.match == AccountMatch::conflict) refuse_conflict(settings.name, settings.login.user, decision.row);
-    account = decision.row;
-    if (!account.id.empty()) {
-      lock = state::lock_account(store->directory(), account.id, command, request.lock_wait, request.stop);
-      rows = store->messages(account.id);
-    }
-  }
-  OpenSession session = open_session(settings, request.secret, clock, request.stop, request.trace);
-  const net::MaildropListing listing = session.client->listing();
-  need_unique_ids(listing, settings);
-  DryRun out{.plan = plan_fetch(listing.entries, rows, policy_for(settings, account, rows, listing.unique_ids, clock)), .old_deletions = 0};
-  out.old_deletions = out.plan.remove.size();
-  session.client->quit(false);
-  return out;
 }
 
 }  // namespace popsync::sync

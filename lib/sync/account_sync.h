@@ -48,12 +48,4 @@ SyncReport sync_account(const SyncServices& services, const SyncRequest& request
 // Throws Error (lock_held at once if another popsync works on the account, which recovers it then).
 std::uint64_t recover_account(const SyncServices& services, const AccountSettings& settings, const StopSignal& stop);
 
-// What sync_account() would do now; changes nothing here or there. `store` may be null: a state that was never used.
-struct DryRun {
-  FetchPlan plan;
-  std::uint64_t old_deletions = 0;  // of messages stored in earlier sessions
-};
-DryRun plan_account(state::StateStore* store, const Clock& clock, const SyncRequest& request, const std::vector<std::string>& configured_names,
-                    const std::string& command);
-
 }  // namespace popsync::sync

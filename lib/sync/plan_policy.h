@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+// What a plan needs to know beside listing and rows: the account's settings, what its sessions have learnt, and whether the date can be believed.
+#pragma once
+
+#include <span>
+
+#include "base/clock.h"
+#include "net/pop3_client.h"
+#include "sync/account_settings.h"
+#include "sync/fetch_plan.h"
+
+namespace popsync::sync {
+
+// Gmail lists a part of the maildrop and hides what was retrieved: absence proves nothing there.
+bool hides_messages(const AccountSettings& settings);
+
+PlanPolicy policy_for(const AccountSettings& settings, const state::AccountRow& account, std::span<const state::MessageRow> rows, bool unique_ids,
+                      const Clock& clock);
+
+// Throws Error server_permanent if messages are to stay on a server that has no names for them.
+void need_unique_ids(const net::MaildropListing& listing, const AccountSettings& settings);
+
+}  // namespace popsync::sync

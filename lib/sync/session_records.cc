@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+#include "sync/session_records.h"
+
+#include <optional>
+#include <string>
+
+#include "base/format.h"
+#include "base/log.h"
+
+namespace popsync::sync {
+
+void SessionRecords::record_plan(const FetchPlan& plan, const net::MaildropListing& listing) {
+  account_.last_listing_count = listing.entries.size();
+  if (plan.counts_as_listing) ++account_.complete_listings;
+  if (!plan.changes_rows()) return;
+  auto transaction = store_.begin();
+  const WallTime now = clock_.wall();
+  for (const auto& [row, size] : plan.first_sizes) transaction.set_list_size(row, size);
+  for (const state::RowId row : plan.absent) transaction.set_absent(row, now, account_.complete_listings);
+  for (const state::RowId row : plan.returned) transaction.set_absent(row, std::nullopt, 0);
+  for (const state::RowId row : plan.forget) transaction.erase_message(row);
+  for (const Hold& hold : plan.hold) transaction.insert_known(too_big(hold.entry));
+  transaction.commit();
+}
+
+state::NewKnown SessionRecords::too_big(const pop3::ListingEntry& entry) const {
+  log_warning(settings_.name, "message " + pop3::to_text(entry.uid) + " (listed with " + human_octets(entry.list_size.value_or(0)) +
+                                  ") is over max_message_size and is held");
+  return {.account = account_.id,
+          .state = state::RowState::held,
+          .uid = entry.uid,
+          .list_size = entry.list_size,
+          .reason = "larger than max_message_size (" + human_octets(settings_.max_message_size) + ")",
+          .tries = 0,
+          .at = clock_.wall()};
+}
+
+void SessionRecords::record_suspect(const Fetch& fetch) {
+  auto transaction = store_.begin();
+  record_refused(transaction, {.fetch = &fetch, .reason = "the server's answers fall out of step behind it"});
+  transaction.commit();
+}
+
+void SessionRecords::hold_oversized(const Fetch& fetch) {
+  auto transaction = store_.begin();
+  state::NewKnown row = too_big(fetch.entry);
+  row.tries = kRefusalsMax;  // its listed size is a lie, so only this keeps the next session from trying again
+  if (fetch.replaces.empty()) {
+    transaction.insert_known(row);
+  } else {
+    transaction.update_held(fetch.replaces.front(), row.reason, row.tries);
+  }
+  transaction.commit();
+}
+
+std::vector<Removal> SessionRecords::record_settled(const MessageIntake& intake) {
+  std::vector<Removal> removals;
+  if (intake.settled().empty() && intake.refusals().empty()) return removals;
+  auto transaction = store_.begin();
+  for (const Settled& settled : intake.settled()) record_one(transaction, settled, removals);
+  for (const Refused& refused : intake.refusals()) record_refused(transaction, refused);
+  transaction.commit();
+  return removals;
+}
+
+void SessionRecords::record_one(state::Transaction& transaction, const Settled& settled, std::vector<Removal>& removals) {
+  const Candidate& row = *settled.identification.row;
+  transaction.set_absent(row.row, std::nullopt, 0);
+  if (settled.identification.verdict == Verdict::changed) {
+    log_warning(settings_.name,
+                "message " + pop3::to_text(settled.entry.uid) +
+                    " was changed on its way to us or on the server since it was stored; the first copy is kept and nothing is deleted");
+    transaction.set_removable(row.row, false);
+  } else {
+    if (row.size_differs) ++account_.equal_settlements;
+    if (settled.gave_up) {
+      log_warning(settings_.name, "message " + pop3::to_text(settled.entry.uid) + " came back each of " + std::to_string(kDeletionsMax) +
+                                      " times it was deleted on the server; it is left there from now on");
+    }
+    if (settled.remove) removals.push_back({.row = row.row, .number = settled.entry.number});
+  }
+  const bool ours = row.free && claimed_.insert(row.row).second;
+  if (ours && settled.entry.list_size) transaction.set_list_size(row.row, *settled.entry.list_size);
+  // A second copy behind the same unique-id: it gets a row of its own, or it would be compared again in every session.
+  if (!ours && !settled.entry.uid.octets.empty()) {
+    transaction.insert_known({.account = account_.id,
+                              .state = state::RowState::seen,
+                              .uid = settled.entry.uid,
+                              .list_size = settled.entry.list_size,
+                              .reason = "",
+                              .tries = 0,
+                              .at = clock_.wall()});
+  }
+}
+
+void SessionRecords::record_refused(state::Transaction& transaction, const Refused& refused) {
+  const std::uint32_t tries = refused.fetch->tries + 1;
+  log_warning(settings_.name, "message " + pop3::to_text(refused.fetch->entry.uid) + ": " + refused.reason +
+                                  (tries < kRefusalsMax ? "; it is tried again" : "; it is held and not tried any more"));
+  if (!refused.fetch->replaces.empty()) {
+    transaction.update_held(refused.fetch->replaces.front(), refused.reason, tries);
+  } else if (!refused.fetch->known) {
+    transaction.insert_known({.account = account_.id,
+                              .state = state::RowState::held,
+                              .uid = refused.fetch->entry.uid,
+                              .list_size = refused.fetch->entry.list_size,
+                              .reason = refused.reason,
+                              .tries = tries,
+                              .at = clock_.wall()});
+  }
+}
+
+void SessionRecords::record_deleted(const std::vector<Removal>& removals) {
+  auto transaction = store_.begin();
+  for (const Removal& removal : removals) {
+    transaction.count_deletion(removal.row);
+    transaction.set_absent(removal.row, clock_.wall(), account_.complete_listings);
+  }
+  transaction.commit();
+}
+
+}  // namespace popsync::sync

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+// What a session learns of messages beside storing them: sizes, absences, messages set aside, messages that turned out to be known, deletions. Each
+// function is one transaction; a crash between two of them costs at most a repeated look at the server.
+#pragma once
+
+#include <set>
+#include <vector>
+
+#include "base/clock.h"
+#include "net/pop3_client.h"
+#include "state/state_store.h"
+#include "state/transaction.h"
+#include "sync/account_settings.h"
+#include "sync/fetch_plan.h"
+#include "sync/message_intake.h"
+
+namespace popsync::sync {
+
+class SessionRecords {
+ public:
+  // All must outlive it; what is learnt of the account as a whole is counted in `account`, which the caller stores.
+  SessionRecords(state::StateStore& store, const Clock& clock, const AccountSettings& settings, state::AccountRow& account)
+      : store_(store), clock_(clock), settings_(settings), account_(account) {}
+
+  // What the listing alone tells: sizes, absences, messages over the limit.
+  void record_plan(const FetchPlan& plan, const net::MaildropListing& listing);
+  // Messages that were retrieved and are not new, and those that the server would not give. Returns what may be deleted now that its content was
+  // seen.
+  std::vector<Removal> record_settled(const MessageIntake& intake);
+  // A message that is not byte-stuffed breaks every session at its place (Dovecot sends one so whose first octet is a dot); from now on it comes
+  // last.
+  void record_suspect(const Fetch& fetch);
+  // A message that is larger than listed, and than allowed.
+  void hold_oversized(const Fetch& fetch);
+  // The server has confirmed these with +OK to QUIT.
+  void record_deleted(const std::vector<Removal>& removals);
+
+ private:
+  [[nodiscard]] state::NewKnown too_big(const pop3::ListingEntry& entry) const;
+  void record_one(state::Transaction& transaction, const Settled& settled, std::vector<Removal>& removals);
+  void record_refused(state::Transaction& transaction, const Refused& refused);
+
+  state::StateStore& store_;
+  const Clock& clock_;
+  const AccountSettings& settings_;
+  state::AccountRow& account_;
+  std::set<state::RowId> claimed_;  // rows that a settled message was found to be
+};
+
+}  // namespace popsync::sync
