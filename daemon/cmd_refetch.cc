@@ -13,25 +13,15 @@ namespace popsync {
 namespace {
 
 std::vector<state::RowId> named_rows(state::StateStore& store, const state::AccountRow& account, const std::vector<std::string>& uids) {
-  const auto rows = store.messages(account.id);
   std::vector<state::RowId> out;
-  for (const std::string& text : uids) {
-    const pop3::UniqueIdText wanted = parse_uid_argument(text);
-    std::size_t occurrence = 0;
-    const std::size_t before = out.size();
-    for (const state::MessageRow& row : rows) {
-      const bool ours = row.state != state::RowState::staged;  // a staged one is recovery's: its file may be published already
-      if (ours && row.uid == wanted.uid && ++occurrence == wanted.occurrence) out.push_back(row.id);
-    }
-    if (out.size() == before) refuse_unknown_uid(text, account.name);
-  }
+  for (const state::MessageRow& row : rows_named(store, account, uids)) out.push_back(row.id);
   return out;
 }
 
 std::vector<state::RowId> all_rows(state::StateStore& store, const state::AccountRow& account) {
   std::vector<state::RowId> out;
   for (const state::MessageRow& row : store.messages(account.id)) {
-    if (row.state != state::RowState::staged) out.push_back(row.id);  // as above
+    if (row.state != state::RowState::staged) out.push_back(row.id);  // a staged one is recovery's: its file may be published already
   }
   return out;
 }

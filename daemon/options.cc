@@ -85,6 +85,16 @@ void add_commands(CLI::App& app, Options& options) {
   add_account(*seed, options);
   add_session_options(*seed, options);
 
+  CLI::App* retry = app.add_subcommand("retry", "try held messages again at the next sync");
+  add_account(*retry, options);
+  retry->add_option("UID", options.uids, "unique-ids, as status and list print them")->required();
+  add_wait(*retry, options);
+
+  CLI::App* skip = app.add_subcommand("skip", "give held messages up for good; they stay on the server");
+  add_account(*skip, options);
+  skip->add_option("UID", options.uids, "unique-ids, as status and list print them")->required();
+  add_wait(*skip, options);
+
   CLI::App* refetch = app.add_subcommand("refetch", "fetch messages again at the next sync");
   add_account(*refetch, options);
   refetch->add_option("UID", options.uids, "unique-ids, as list prints them");

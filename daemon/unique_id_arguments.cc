@@ -20,4 +20,19 @@ void refuse_unknown_uid(const std::string& text, const std::string& account) {
               "`popsync list " + account + "` prints the unique-ids");
 }
 
+std::vector<state::MessageRow> rows_named(state::StateStore& store, const state::AccountRow& account, const std::vector<std::string>& texts) {
+  const auto rows = store.messages(account.id);
+  std::vector<state::MessageRow> out;
+  for (const std::string& text : texts) {
+    const pop3::UniqueIdText wanted = parse_uid_argument(text);
+    std::size_t occurrence = 0;
+    const std::size_t before = out.size();
+    for (const state::MessageRow& row : rows) {
+      if (row.state != state::RowState::staged && row.uid == wanted.uid && ++occurrence == wanted.occurrence) out.push_back(row);
+    }
+    if (out.size() == before) refuse_unknown_uid(text, account.name);
+  }
+  return out;
+}
+
 }  // namespace popsync

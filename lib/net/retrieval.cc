@@ -101,7 +101,8 @@ void retrieve_in_window(Connection& connection, std::span<const ListingEntry> en
   }
 }
 
-void retrieve_one_at_a_time(Connection& connection, std::span<const ListingEntry> entries, Marker marker, Follower& follower) {
+void retrieve_one_at_a_time(Connection& connection, std::span<const ListingEntry> entries, Marker marker, std::size_t unproven_max,
+                            Follower& follower) {
   for (std::size_t i = 0; i < entries.size(); ++i) {
     connection.expect_silence();
     connection.submit({.verb = Verb::retr, .argument = {}, .number = entries[i].number});
@@ -111,7 +112,7 @@ void retrieve_one_at_a_time(Connection& connection, std::span<const ListingEntry
     if (marker == Marker::none) {
       connection.expect_silence();
       follower.prove();
-    } else if (follower.unproven() > 0 && (last || follower.unproven() >= kUnprovenMax)) {
+    } else if (follower.unproven() > 0 && (last || follower.unproven() >= unproven_max)) {
       connection.submit({.verb = verb_of(marker), .argument = {}, .number = entries[i].number});
       connection.flush();
       connection.receive_all(follower);
@@ -130,16 +131,16 @@ Marker learn_marker(Connection& connection, const ListingEntry& entry) {
   return Marker::none;
 }
 
-void retrieve(Connection& connection, std::span<const ListingEntry> entries, Marker marker, bool pipelining, RetrievalSink& sink) {
+void retrieve(Connection& connection, std::span<const ListingEntry> entries, Marker marker, Sending sending, RetrievalSink& sink) {
   POPSYNC_ASSERT(marker != Marker::unknown);
   std::uint64_t total = 0;
   for (const ListingEntry& entry : entries) total += expected_octets(entry);
   connection.allow_octets(total);
   Follower follower(entries, marker, sink);
-  if (pipelining && marker != Marker::none) {
+  if (sending == Sending::ahead && marker != Marker::none) {
     retrieve_in_window(connection, entries, marker, follower);
   } else {
-    retrieve_one_at_a_time(connection, entries, marker, follower);
+    retrieve_one_at_a_time(connection, entries, marker, sending == Sending::apart ? 1 : kUnprovenMax, follower);
   }
 }
 

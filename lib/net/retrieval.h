@@ -15,6 +15,8 @@ namespace popsync::net {
 
 enum class Marker { unknown, uidl, list, none };
 
+enum class Sending { ahead, one_at_a_time, apart };
+
 // The window. Octets under way are bounded so that a slow disk cannot make the peer buffer without end, command octets so that they always fit the
 // server's receive buffer: nobody reads while we write. With its marker a message takes some 24 octets of commands.
 constexpr std::uint64_t kWindowOctetsMax = 16ULL << 20U;
@@ -37,8 +39,9 @@ class RetrievalSink {
 // Finds which marker the server answers as it should, by asking for one listed message: at most two round trips; learnt once per server.
 Marker learn_marker(Connection& connection, const pop3::ListingEntry& entry);
 
-// Returns when every message was proven or refused. Throws Error: desynchronised when a marker's answer is wrong, and all that Connection throws;
+// Returns when every message was proven or refused. `apart`: one command at a time and each message proven before the next, for messages of which one
+// is known to break sessions. Throws Error: desynchronised when a marker's answer is wrong, and all that Connection throws;
 // what was reported as proven before stays good.
-void retrieve(Connection& connection, std::span<const pop3::ListingEntry> entries, Marker marker, bool pipelining, RetrievalSink& sink);
+void retrieve(Connection& connection, std::span<const pop3::ListingEntry> entries, Marker marker, Sending sending, RetrievalSink& sink);
 
 }  // namespace popsync::net

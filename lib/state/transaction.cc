@@ -216,12 +216,20 @@ void Transaction::insert_known(const NewKnown& message) {
              });
 }
 
-void Transaction::update_held(RowId id, const std::string& reason, std::uint32_t tries) {
+void Transaction::set_tries(RowId id, const std::string& reason, std::uint32_t tries) {
   hold_->run("UPDATE message SET reason = ?, tries = ? WHERE id = ?", [&](SQLite::Statement& row) {
     row.bind(1, reason);
     row.bind(2, static_cast<std::int64_t>(tries));
     row.bind(3, id);
   });
+}
+
+void Transaction::retry_held(RowId id) {
+  hold_->run("UPDATE message SET state = 3, tries = 0 WHERE id = ? AND state IN (3, 4)", [&](SQLite::Statement& row) { row.bind(1, id); });
+}
+
+void Transaction::skip_held(RowId id) {
+  hold_->run("UPDATE message SET state = 4 WHERE id = ? AND state = 3", [&](SQLite::Statement& row) { row.bind(1, id); });
 }
 
 void Transaction::erase_message(RowId id) {

@@ -57,7 +57,11 @@ class Transaction {
   // PUBLISHED, but nobody saw the file: moved or deleted by the user. Never removable.
   void record_unverified(RowId id, WallTime at);
   void insert_known(const NewKnown& message);
-  void update_held(RowId id, const std::string& reason, std::uint32_t tries);
+  // What went wrong with a message, and how often; of any row.
+  void set_tries(RowId id, const std::string& reason, std::uint32_t tries);
+  // The operator's word on a held message: try again from the start, or give it up for good.
+  void retry_held(RowId id);
+  void skip_held(RowId id);
   void erase_message(RowId id);
   // The message is not to be trusted to be durable, or whole: recovery will not make it removable.
   void mark_suspect(RowId id);

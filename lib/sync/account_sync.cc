@@ -23,7 +23,9 @@ namespace popsync::sync {
 namespace {
 
 constexpr std::chrono::seconds kKeepAliveEvery{30};  // NOOP while the disk catches up; servers log out after a minute or ten (RFC 1939 section 3)
-constexpr std::uint64_t kOldDeletionsTold = 100;     // a changed policy that deletes more is announced with the number
+constexpr const char* kMarkerAsked = "asked";        // what the database says when the session ended over the question
+constexpr const char* kMarkerAskedTwice = "asked twice";
+constexpr std::uint64_t kOldDeletionsTold = 100;  // a changed policy that deletes more is announced with the number
 
 net::Marker marker_from(const std::string& text) {
   if (text == "uidl") return net::Marker::uidl;
@@ -57,15 +59,11 @@ class AccountSync {
     records_.emplace(services_.store, services_.clock, settings_, *account_);
     std::optional<OpenMailstore> mailstore = find_mailstore(services_.store, services_.fs, *account_, settings_.maildir);
     recover_first(mailstore);
-    OpenSession session = open();
-    // A new Maildir is made once the account has proved to be real: a wrong password must not leave folders behind.
-    if (!mailstore) mailstore.emplace(open_mailstore(services_.store, services_.fs, *account_, settings_.maildir));
-    const net::MaildropListing listing = look(*session.client);
-    const FetchPlan plan = make_plan(listing);
-    records_->record_plan(plan, listing);
-    retrieve(*session.client, *mailstore, plan, listing.unique_ids);
-    remove(*session.client, plan);
-    quit(*session.client, plan);
+    try {
+      if (hold_session(mailstore)) hold_session_apart(mailstore);
+    } catch (const Error&) {
+      if (!apart_ || !blamed_) throw;  // else the message is to blame: the try is counted, and the others are here
+    }
   }
 
   // Also after a failure; keeps what was learnt.
@@ -76,6 +74,47 @@ class AccountSync {
   }
 
  private:
+  // Returns whether messages are left that broke a session before and wait for one of their own.
+  bool hold_session(std::optional<OpenMailstore>& mailstore) {
+    OpenSession session = open();
+    // A new Maildir is made once the account has proved to be real: a wrong password must not leave folders behind.
+    if (!mailstore) mailstore.emplace(open_mailstore(services_.store, services_.fs, *account_, settings_.maildir));
+    const net::MaildropListing listing = look(*session.client);
+    FetchPlan plan = make_plan(listing);
+    records_->record_plan(plan, listing);
+    const bool left = put_off_apart(plan);
+    finish_session(*session.client, *mailstore, plan, listing.unique_ids);
+    return left && report_.login_delay == std::chrono::seconds(0);  // else they wait for a session with nothing else to do
+  }
+
+  void hold_session_apart(std::optional<OpenMailstore>& mailstore) {
+    apart_ = true;
+    published_.clear();
+    removals_.clear();
+    OpenSession session = open();
+    const net::MaildropListing listing = look(*session.client);
+    FetchPlan plan = make_plan(listing);
+    plan.remove.clear();
+    std::erase_if(plan.fetch, [](const Fetch& fetch) { return !fetch.apart; });
+    finish_session(*session.client, *mailstore, plan, listing.unique_ids);
+  }
+
+  // With nothing else to do this session is theirs.
+  bool put_off_apart(FetchPlan& plan) {
+    const auto apart = std::ranges::find_if(plan.fetch, &Fetch::apart);
+    if (apart == plan.fetch.end()) return false;
+    apart_ = apart == plan.fetch.begin() && plan.remove.empty();
+    if (apart_) return false;
+    plan.fetch.erase(apart, plan.fetch.end());
+    return true;
+  }
+
+  void finish_session(net::Pop3Client& client, OpenMailstore& mailstore, const FetchPlan& plan, bool unique_ids) {
+    retrieve(client, mailstore, plan, unique_ids);
+    remove(client, plan);
+    quit(client, plan);
+  }
+
   void recover_first(std::optional<OpenMailstore>& mailstore) {
     const Recovered recovered = recover(services_.store, services_.fs, services_.clock, *account_, mailstore ? &*mailstore : nullptr);
     report_.recovered = recovered.published + recovered.unverified;
@@ -109,7 +148,7 @@ class AccountSync {
                   "it is asked again later; without it everything would be fetched again");
     }
     FetchPlan plan = plan_fetch(listing.entries, rows, policy_for(settings_, *account_, rows, listing.unique_ids, services_.clock));
-    report_.skipped = plan.known;
+    if (!apart_) report_.skipped = plan.known;
     const bool policy_changed = !account_->policy.empty() && account_->policy != settings_.leave_text;
     if (policy_changed && plan.remove.size() > kOldDeletionsTold) {
       log_warning(settings_.name, "leave_on_server was changed: " + counted(plan.remove.size(), "message") +
@@ -132,7 +171,7 @@ class AccountSync {
                           .max_message_size = settings_.max_message_size,
                           .unique_ids = unique_ids,
                           .progress = request_.progress},
-                         plan.fetch, plan.octets);
+                         plan.fetch);
     try {
       transfer(client, plan, intake);
       intake.flush();
@@ -147,8 +186,12 @@ class AccountSync {
   }
 
   void learn_marker(net::Pop3Client& client, const FetchPlan& plan) {
-    marker_ = marker_from(account_->marker);
-    if (marker_ == net::Marker::unknown) marker_ = net::learn_marker(client.connection(), plan.fetch.front().entry);
+    marker_ = account_->marker == kMarkerAskedTwice ? net::Marker::none : marker_from(account_->marker);
+    if (marker_ == net::Marker::unknown) {
+      // Kept if the server hangs up on the question, or it would do so in every session.
+      account_->marker = account_->marker == kMarkerAsked ? kMarkerAskedTwice : kMarkerAsked;
+      marker_ = net::learn_marker(client.connection(), plan.fetch.front().entry);
+    }
     account_->marker = text_of(marker_);
   }
 
@@ -156,7 +199,8 @@ class AccountSync {
     std::vector<pop3::ListingEntry> entries;
     entries.reserve(plan.fetch.size());
     for (const Fetch& fetch : plan.fetch) entries.push_back(fetch.entry);
-    net::retrieve(client.connection(), entries, marker_, client.pipelining(), intake);
+    const net::Sending sending = apart_ ? net::Sending::apart : client.pipelining() ? net::Sending::ahead : net::Sending::one_at_a_time;
+    net::retrieve(client.connection(), entries, marker_, sending, intake);
   }
 
   // The session has failed; what its markers proved is whole all the same, and stays.
@@ -169,16 +213,33 @@ class AccountSync {
       note_published(publisher);
       note_settled(intake);
       if (intake.oversized() != nullptr) records_->hold_oversized(*intake.oversized());
-      if (error.code() == ErrorCode::desynchronised && intake.suspect() != nullptr) records_->record_suspect(*intake.suspect());
+      blame(error, intake);
     } catch (const Error& second) {
       if (second.code() != error.code()) log_warning(settings_.name, std::string("while saving what had come: ") + second.what());
     }
   }
 
+  // Which message broke the session, if one did. What went wrong here, or between two messages, is nobody's fault.
+  void blame(const Error& error, const MessageIntake& intake) {
+    if (error.code() == ErrorCode::desynchronised || error.code() == ErrorCode::not_pop3) {
+      count_try(intake.suspect(), "the server's answers fall out of step behind it");
+    } else if (error.code() == ErrorCode::timeout) {
+      count_try(intake.suspect(), "the server falls silent at it");
+    } else if (error.code() == ErrorCode::network) {
+      count_try(intake.under_way(), "the connection ended in the middle of it");
+    }
+  }
+
+  void count_try(const Fetch* fetch, const std::string& reason) {
+    if (fetch == nullptr) return;
+    records_->record_broken(*fetch, reason);
+    blamed_ = true;
+  }
+
   void note_published(const Publisher& publisher) {
     published_ = publisher.published();
-    report_.fetched = published_.size();
-    report_.octets = publisher.published_octets();
+    report_.fetched += published_.size();
+    report_.octets += publisher.published_octets();
   }
 
   void note_settled(const MessageIntake& intake) {
@@ -206,7 +267,7 @@ class AccountSync {
       if (answers[i]) marked.push_back(removals_[i]);
     }
     removals_ = std::move(marked);
-    report_.deleted = removals_.size();
+    report_.deleted += removals_.size();
   }
 
   // Everything retrieved here is published, settled or refused: only now the server may act on it.
@@ -233,6 +294,8 @@ class AccountSync {
   std::optional<state::AccountRow> account_;  // with what this session learns
   std::optional<SessionRecords> records_;
   net::Marker marker_ = net::Marker::unknown;
+  bool apart_ = false;   // the session at hand is for messages that broke one before
+  bool blamed_ = false;  // it failed because of a message
   std::vector<Published> published_;
   std::vector<Removal> removals_;
 };

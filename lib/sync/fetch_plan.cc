@@ -32,8 +32,7 @@ class Planner {
     for (std::size_t i = 0; i < rows_.size(); ++i) {
       if (entry_of_[i] == kNone) decide_missing(i);
     }
-    // Messages that failed before come last, so that whatever they do, the others are here by then.
-    std::ranges::stable_sort(plan_.fetch, {}, [](const Fetch& fetch) { return fetch.tries > 0; });
+    std::ranges::stable_sort(plan_.fetch, {}, &Fetch::apart);
     return std::move(plan_);
   }
 
@@ -77,7 +76,6 @@ class Planner {
     fetch_or_hold({.entry = entry,
                    .candidates = candidates_of(index),
                    .replaces = held_rows_of(index),
-                   .tries = 0,
                    .known = false,
                    .remove_if_equal = policy_.leave.kind == LeavePolicy::Kind::remove,
                    .gave_up_deleting = false});
@@ -141,7 +139,7 @@ class Planner {
 
   void retry_held(std::size_t index, const MessageRow& row) {
     if (row.absent_since) plan_.returned.push_back(row.id);
-    if (too_big(listing_[index]) || row.tries >= kRefusalsMax) {
+    if (too_big(listing_[index]) || row.tries >= kTriesMax) {
       ++plan_.known;
       return;
     }
@@ -149,17 +147,25 @@ class Planner {
                    .candidates = candidates_of(index),
                    .replaces = {row.id},
                    .tries = row.tries,
+                   .tried_row = row.id,
+                   .apart = true,
                    .known = true,
                    .remove_if_equal = policy_.leave.kind == LeavePolicy::Kind::remove,
                    .gave_up_deleting = false});
   }
 
   void settle(std::size_t index, const MessageRow& row, bool due) {
+    if (row.tries >= kTriesMax) {  // what cannot be looked at stays as it is, here and there
+      ++plan_.known;
+      return;
+    }
     plan_.octets += listing_[index].list_size.value_or(0);
     plan_.fetch.push_back({.entry = listing_[index],
                            .candidates = candidates_of(index),
                            .replaces = {},
-                           .tries = 0,
+                           .tries = row.tries,
+                           .tried_row = row.id,
+                           .apart = row.tries > 0,
                            .known = true,
                            .remove_if_equal = due,
                            .gave_up_deleting = row.removable && row.deletions >= kDeletionsMax});

@@ -17,7 +17,7 @@
 
 namespace popsync::sync {
 
-constexpr std::uint32_t kRefusalsMax = 3;      // RETR answered -ERR so often: left alone until the operator asks for it
+constexpr std::uint32_t kTriesMax = 3;         // refused by the server so often, or breaking the session: held until the operator asks for it
 constexpr std::uint32_t kDeletionsMax = 3;     // DELE that did not last so often: no more of it
 constexpr std::uint64_t kForgetListings = 10;  // a row is forgotten when it was missing from so many complete listings
 constexpr std::chrono::days kForgetAge{30};    // and for so long: capped views (Gmail) bring messages back
@@ -48,7 +48,9 @@ struct Fetch {
   pop3::ListingEntry entry;
   std::vector<Candidate> candidates;   // empty: new; else the content decides
   std::vector<state::RowId> replaces;  // held rows that go when the message is stored
-  std::uint32_t tries = 0;             // RETRs refused so far
+  std::uint32_t tries = 0;             // failures so far
+  state::RowId tried_row = 0;          // where they are counted; 0: no row yet
+  bool apart = false;                  // failed before: in a session of its own, so that whatever it does, the others are here by then
   bool known = false;                  // a row stands for the entry already
   bool remove_if_equal = false;        // its deletion is due, but only after its content was seen in this session
   bool gave_up_deleting = false;       // it came back after each of kDeletionsMax deletions
@@ -64,7 +66,7 @@ struct Hold {
 };
 
 struct FetchPlan {
-  std::vector<Fetch> fetch;  // in the order of message-numbers, those that failed before last
+  std::vector<Fetch> fetch;  // in the order of message-numbers, those to be fetched apart last
   std::vector<Removal> remove;
   std::vector<Hold> hold;                                           // too big, not held yet
   std::vector<std::pair<state::RowId, std::uint64_t>> first_sizes;  // rows that had no list_size

@@ -10,10 +10,10 @@
 
 namespace popsync::sync {
 
-MessageIntake::MessageIntake(Context context, std::span<const Fetch> fetches, std::uint64_t octets_total)
+MessageIntake::MessageIntake(Context context, std::span<const Fetch> fetches)
     : context_(std::move(context)), fetches_(fetches), complete_(fetches.size()) {
   progress_.messages_total = fetches.size();
-  progress_.octets_total = octets_total;
+  for (const Fetch& fetch : fetches) progress_.octets_total += fetch.entry.list_size.value_or(0);
   tell(Progress::Phase::retrieving);
 }
 
@@ -52,7 +52,9 @@ void MessageIntake::proven(std::size_t index) {
       settled_.push_back({.identification = found,
                           .entry = fetch.entry,
                           .remove = fetch.remove_if_equal && found.verdict == Verdict::equal && found.row->removable,
-                          .gave_up = fetch.gave_up_deleting});
+                          .gave_up = fetch.gave_up_deleting,
+                          .tried = fetch.tried_row == found.row->row && fetch.tries > 0,
+                          .replaces = fetch.replaces});
       return;
     }
   }

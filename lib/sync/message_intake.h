@@ -34,8 +34,10 @@ constexpr std::uint64_t kSuspectPercent = 80;
 struct Settled {
   Identification identification;
   pop3::ListingEntry entry;
-  bool remove = false;   // its deletion is due and its content was seen
-  bool gave_up = false;  // its deletion did not last, too often
+  bool remove = false;                      // its deletion is due and its content was seen
+  bool gave_up = false;                     // its deletion did not last, too often
+  bool tried = false;                       // failures were counted on its row
+  std::vector<state::RowId> replaces = {};  // held rows that stood for it
 };
 
 // A message that the server would not give, or behind which the stream fell out of step.
@@ -58,7 +60,7 @@ class MessageIntake : public net::RetrievalSink {
     ProgressFunction progress;
   };
   // `fetches` and everything in `context` must outlive the intake; `fetches[i]` is the message with index i.
-  MessageIntake(Context context, std::span<const Fetch> fetches, std::uint64_t octets_total);
+  MessageIntake(Context context, std::span<const Fetch> fetches);
 
   void begin(std::size_t index) override;
   void body(std::size_t index, std::string_view octets) override;
@@ -71,11 +73,14 @@ class MessageIntake : public net::RetrievalSink {
 
   [[nodiscard]] const std::vector<Settled>& settled() const { return settled_; }
   [[nodiscard]] const std::vector<Refused>& refusals() const { return refusals_; }
-  // The one to suspect when the stream fell out of step: the message that came last, if it is not proven, else the one that was to come.
+  // The one to suspect when the stream fell out of step or the server fell silent: the message that came last, if it is not proven, else the one that
+  // was to come.
   [[nodiscard]] const Fetch* suspect() const {
-    const std::size_t index = std::max(in_step_, answered_ == 0 ? 0 : answered_ - 1);
+    const std::size_t index = open_ ? answered_ : std::max(in_step_, answered_ == 0 ? 0 : answered_ - 1);
     return index < fetches_.size() ? &fetches_[index] : nullptr;
   }
+  // The one that had begun and did not end; null between two messages, where a server that hangs up has its own reasons (a quota, a restart).
+  [[nodiscard]] const Fetch* under_way() const { return open_ ? &fetches_[answered_] : nullptr; }
   // A message that grew over the limit though it was listed smaller; the session has failed because of it.
   [[nodiscard]] const Fetch* oversized() const { return oversized_; }
 

@@ -35,20 +35,20 @@ state::NewKnown SessionRecords::too_big(const pop3::ListingEntry& entry) const {
           .at = clock_.wall()};
 }
 
-void SessionRecords::record_suspect(const Fetch& fetch) {
+void SessionRecords::record_broken(const Fetch& fetch, const std::string& reason) {
   auto transaction = store_.begin();
-  record_refused(transaction, {.fetch = &fetch, .reason = "the server's answers fall out of step behind it"});
+  record_try(transaction, fetch, reason);
   transaction.commit();
 }
 
 void SessionRecords::hold_oversized(const Fetch& fetch) {
   auto transaction = store_.begin();
   state::NewKnown row = too_big(fetch.entry);
-  row.tries = kRefusalsMax;  // its listed size is a lie, so only this keeps the next session from trying again
-  if (fetch.replaces.empty()) {
+  row.tries = kTriesMax;  // its listed size is a lie, so only this keeps the next session from trying again
+  if (fetch.tried_row == 0) {
     transaction.insert_known(row);
   } else {
-    transaction.update_held(fetch.replaces.front(), row.reason, row.tries);
+    transaction.set_tries(fetch.tried_row, row.reason, row.tries);
   }
   transaction.commit();
 }
@@ -58,7 +58,7 @@ std::vector<Removal> SessionRecords::record_settled(const MessageIntake& intake)
   if (intake.settled().empty() && intake.refusals().empty()) return removals;
   auto transaction = store_.begin();
   for (const Settled& settled : intake.settled()) record_one(transaction, settled, removals);
-  for (const Refused& refused : intake.refusals()) record_refused(transaction, refused);
+  for (const Refused& refused : intake.refusals()) record_try(transaction, *refused.fetch, refused.reason);
   transaction.commit();
   return removals;
 }
@@ -66,6 +66,8 @@ std::vector<Removal> SessionRecords::record_settled(const MessageIntake& intake)
 void SessionRecords::record_one(state::Transaction& transaction, const Settled& settled, std::vector<Removal>& removals) {
   const Candidate& row = *settled.identification.row;
   transaction.set_absent(row.row, std::nullopt, 0);
+  for (const state::RowId held : settled.replaces) transaction.erase_message(held);
+  if (settled.tried) transaction.set_tries(row.row, "", 0);
   if (settled.identification.verdict == Verdict::changed) {
     log_warning(settings_.name,
                 "message " + pop3::to_text(settled.entry.uid) +
@@ -93,21 +95,25 @@ void SessionRecords::record_one(state::Transaction& transaction, const Settled& 
   }
 }
 
-void SessionRecords::record_refused(state::Transaction& transaction, const Refused& refused) {
-  const std::uint32_t tries = refused.fetch->tries + 1;
-  log_warning(settings_.name, "message " + pop3::to_text(refused.fetch->entry.uid) + ": " + refused.reason +
-                                  (tries < kRefusalsMax ? "; it is tried again" : "; it is held and not tried any more"));
-  if (!refused.fetch->replaces.empty()) {
-    transaction.update_held(refused.fetch->replaces.front(), refused.reason, tries);
-  } else if (!refused.fetch->known) {
-    transaction.insert_known({.account = account_.id,
-                              .state = state::RowState::held,
-                              .uid = refused.fetch->entry.uid,
-                              .list_size = refused.fetch->entry.list_size,
-                              .reason = refused.reason,
-                              .tries = tries,
-                              .at = clock_.wall()});
+void SessionRecords::record_try(state::Transaction& transaction, const Fetch& fetch, const std::string& reason) {
+  const std::uint32_t tries = fetch.tries + 1;
+  const std::string what_next = tries < kTriesMax ? "it is tried again, apart from the others"
+                                                  : "it is held and not tried any more; decide with `popsync retry " + settings_.name +
+                                                        "` or `popsync skip " + settings_.name + "`";
+  log_warning(settings_.name, "message " + pop3::to_text(fetch.entry.uid) + ": " + reason + "; " + what_next);
+  if (fetch.tried_row != 0) {
+    transaction.set_tries(fetch.tried_row, reason, tries);
+    return;
   }
+  // Without unique-id and size no later session could tell it from another message, and each would add a row.
+  if (fetch.entry.uid.octets.empty() && !fetch.entry.list_size) return;
+  transaction.insert_known({.account = account_.id,
+                            .state = state::RowState::held,
+                            .uid = fetch.entry.uid,
+                            .list_size = fetch.entry.list_size,
+                            .reason = reason,
+                            .tries = tries,
+                            .at = clock_.wall()});
 }
 
 void SessionRecords::record_deleted(const std::vector<Removal>& removals) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <set>
+#include <string>
 #include <vector>
 
 #include "base/clock.h"
@@ -27,9 +28,9 @@ class SessionRecords {
   // Messages that were retrieved and are not new, and those that the server would not give. Returns what may be deleted now that its content was
   // seen.
   std::vector<Removal> record_settled(const MessageIntake& intake);
-  // A message that is not byte-stuffed breaks every session at its place (Dovecot sends one so whose first octet is a dot); from now on it comes
-  // last.
-  void record_suspect(const Fetch& fetch);
+  // A message at whose place the session broke: cut, silent or out of step (Dovecot sends a message unstuffed whose first octet is a dot). From now
+  // on it is fetched apart from the others, and after kTriesMax tries no more.
+  void record_broken(const Fetch& fetch, const std::string& reason);
   // A message that is larger than listed, and than allowed.
   void hold_oversized(const Fetch& fetch);
   // The server has confirmed these with +OK to QUIT.
@@ -38,7 +39,7 @@ class SessionRecords {
  private:
   [[nodiscard]] state::NewKnown too_big(const pop3::ListingEntry& entry) const;
   void record_one(state::Transaction& transaction, const Settled& settled, std::vector<Removal>& removals);
-  void record_refused(state::Transaction& transaction, const Refused& refused);
+  void record_try(state::Transaction& transaction, const Fetch& fetch, const std::string& reason);
 
   state::StateStore& store_;
   const Clock& clock_;

@@ -80,10 +80,11 @@ TEST_F(BrokenStream, WhatAMarkerHasProvenIsKept) {
 TEST_F(BrokenStream, MissingTerminationOctetIsNoMessage) {
   const std::uint64_t whole = octets_on_wire(server.messages().front()).size();
   for (const std::uint64_t missing : {1U, 2U, 3U, 5U}) {
+    SyncInProcess fresh(server);
     server.change([&](MaildropKnobs& knobs) { knobs.cut = Cut{.octets = whole - missing, .message = 1}; });
-    EXPECT_TRUE(popsync.sync().error);
-    EXPECT_TRUE(messages_in(popsync.maildir()).empty());
-    EXPECT_TRUE(staged_in(popsync.maildir()).empty());
+    EXPECT_TRUE(fresh.sync().error);
+    EXPECT_TRUE(messages_in(fresh.maildir()).empty());
+    EXPECT_TRUE(staged_in(fresh.maildir()).empty());
   }
   expect_next_sync_completes();
 }

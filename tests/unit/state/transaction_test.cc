@@ -275,7 +275,7 @@ TEST_F(TransactionTest, AHeldRowHasAReasonAndTriesAndIsNotSeen) {
   EXPECT_EQ(held[0].list_size, 1U << 31U);
   EXPECT_EQ(store_->seen_count(kWork), 0U);
   const RowId id = only_message().id;
-  change([&](Transaction& transaction) { transaction.update_held(id, "refused", 2); });
+  change([&](Transaction& transaction) { transaction.set_tries(id, "refused", 2); });
   held = store_->held(kWork);
   EXPECT_EQ(held[0].reason, "refused");
   EXPECT_EQ(held[0].tries, 2U);

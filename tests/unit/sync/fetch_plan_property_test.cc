@@ -129,7 +129,7 @@ class Model {
     row.state = states[random_() % states.size()];
     if (one_in(6)) {
       row.state = RowState::held;
-      row.tries = size > kLimit ? 0 : kRefusalsMax - static_cast<std::uint32_t>(random_() % 2);
+      row.tries = size > kLimit ? 0 : kTriesMax - static_cast<std::uint32_t>(random_() % 2);
     }
     row.removable = row.state == RowState::published && !one_in(4);
     if (row.removable) row.deletions = static_cast<std::uint32_t>(random_() % (kDeletionsMax + 1));
@@ -269,7 +269,7 @@ TEST(FetchPlanProperty, EveryListedMessageIsFetchedHeldOrKnownAndOnlyOnce) {
     const FetchPlan plan = model.plan();
     std::vector<std::uint32_t> numbers;
     for (const Fetch& fetch : plan.fetch) numbers.push_back(fetch.entry.number.value);
-    EXPECT_TRUE(std::ranges::is_sorted(plan.fetch, {}, [](const Fetch& fetch) { return std::pair(fetch.tries > 0, fetch.entry.number.value); }));
+    EXPECT_TRUE(std::ranges::is_sorted(plan.fetch, {}, [](const Fetch& fetch) { return std::pair(fetch.apart, fetch.entry.number.value); }));
     for (const Hold& hold : plan.hold) numbers.push_back(hold.entry.number.value);
     std::ranges::sort(numbers);
     EXPECT_EQ(std::ranges::adjacent_find(numbers), numbers.end());

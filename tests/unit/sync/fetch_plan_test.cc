@@ -343,23 +343,46 @@ TEST(FetchPlan, AMessageThatIsTooBigNowIsNotRetrievedToBeCompared) {
 }
 
 TEST(FetchPlan, ARefusedMessageIsTriedThreeTimes) {
-  for (std::uint32_t tries = 1; tries < kRefusalsMax; ++tries) {
+  for (std::uint32_t tries = 1; tries < kTriesMax; ++tries) {
     const FetchPlan found = plan({entry(1, "a", 10)}, {held(7, "a", 10, tries)}, keep());
     ASSERT_THAT(fetched(found), ElementsAre(1U));
     EXPECT_EQ(found.fetch[0].tries, tries);
     EXPECT_THAT(found.fetch[0].replaces, ElementsAre(7));
   }
-  expect_nothing_to_do(plan({entry(1, "a", 10)}, {held(7, "a", 10, kRefusalsMax)}, keep()));
+  expect_nothing_to_do(plan({entry(1, "a", 10)}, {held(7, "a", 10, kTriesMax)}, keep()));
+}
+
+TEST(FetchPlan, AMessageThatFailedBeforeIsFetchedApartAndLast) {
+  const FetchPlan found = plan({entry(1, "a", 10), entry(2, "b", 10)}, {held(7, "a", 10, 1)}, keep());
+  ASSERT_THAT(fetched(found), ElementsAre(2U, 1U));
+  EXPECT_FALSE(found.fetch[0].apart);
+  EXPECT_TRUE(found.fetch[1].apart);
+  EXPECT_EQ(found.fetch[1].tried_row, 7);
+}
+
+TEST(FetchPlan, AStoredMessageThatCannotBeComparedIsLeftAloneAfterThreeTries) {
+  MessageRow stored = row(7, "a", 10);
+  stored.absent_since = WallTime{};
+  stored.removable = true;
+  for (stored.tries = 0; stored.tries < kTriesMax; ++stored.tries) {
+    const FetchPlan found = plan({entry(1, "a", 10)}, {stored}, remove());
+    ASSERT_THAT(fetched(found), ElementsAre(1U));
+    EXPECT_EQ(found.fetch[0].apart, stored.tries > 0);
+    EXPECT_EQ(found.fetch[0].tried_row, 7);
+  }
+  const FetchPlan found = plan({entry(1, "a", 10)}, {stored}, remove());
+  EXPECT_THAT(fetched(found), IsEmpty());
+  EXPECT_THAT(removed(found), IsEmpty());
 }
 
 TEST(FetchPlan, AMessageThatGrewOnTheWireIsLeftAloneWhateverSizeIsListed) {
-  const FetchPlan found = plan({entry(1, "a", 10)}, {held(7, "a", {}, kRefusalsMax)}, keep());
+  const FetchPlan found = plan({entry(1, "a", 10)}, {held(7, "a", {}, kTriesMax)}, keep());
   EXPECT_THAT(fetched(found), IsEmpty());
   EXPECT_THAT(newly_held(found), IsEmpty());
 }
 
 TEST(FetchPlan, AHeldMessageIsNeverDeleted) {
-  for (const std::uint32_t tries : {0U, kRefusalsMax}) {
+  for (const std::uint32_t tries : {0U, kTriesMax}) {
     EXPECT_THAT(removed(plan({entry(1, "a", kLimit + 1)}, {held(7, "a", kLimit + 1, tries)}, remove())), IsEmpty());
   }
 }
