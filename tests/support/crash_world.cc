@@ -55,7 +55,9 @@ CrashWorld::CrashWorld(Story story) : story_(std::move(story)), messages_(story_
   for (std::size_t account = 0; account < story_.accounts; ++account) {
     for (std::size_t i = 0; i < story_.old_messages + story_.new_messages; ++i) {
       const std::string subject = user(account) + " " + std::to_string(i);
-      messages_[account].push_back(small_message(subject, "Body of " + subject + "\r\n" + std::string(i * 37, 'x') + "\r\n"));
+      // The line with a dot alone ends a message that is not byte-stuffed.
+      const std::string dot = i == kDottedMessage ? "\r\n.\r\nthe rest\r\n" : "\r\n";
+      messages_[account].push_back(small_message(subject, "Body of " + subject + dot + std::string(i * 37, 'x') + "\r\n"));
       ++all_[octets_stored(messages_[account].back())];
     }
   }
@@ -93,11 +95,6 @@ bool CrashWorld::live_through(const Blow& blow, const Blow* second) {
   restart(what);
   check_at_the_end(what, is_crash(blow.fault) || !struck);
   return struck;
-}
-
-std::uint64_t CrashWorld::steps(FaultKind fault) {
-  begin_again();
-  return struck_run({.fault = fault}).steps;
 }
 
 void CrashWorld::begin_again() {

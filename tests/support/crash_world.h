@@ -19,6 +19,8 @@ namespace popsync::test {
 // What a mail reader does with delivered messages between the crash and the restart.
 enum class Reader { leaves_it, sets_flags, renames_as_mbsync, moves_away, deletes };
 
+constexpr std::size_t kDottedMessage = 4;  // has a line that is a dot; its unique-id is "new-4"
+
 struct Story {
   std::string name;
   Leave leave = Leave::keep;
@@ -49,8 +51,6 @@ class CrashWorld {
   // From the beginning: the struck run, the reader, the restart with a healthy disk, and the checks. True if the blow struck, false if the run was
   // over before. A second blow strikes the first run after the restart.
   bool live_through(const Blow& blow, const Blow* second = nullptr);
-  // The steps of a run that nothing strikes.
-  std::uint64_t steps(FaultKind fault);
 
  private:
   void begin_again();

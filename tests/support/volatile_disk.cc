@@ -81,28 +81,33 @@ std::string VolatileDisk::keep(int dir, const std::string& name) {
 }
 
 void VolatileDisk::folder_made(int dir, const std::string& name) {
-  note(dir, {.dir = {}, .slots = {{.name = name, .before = {}}}, .made_folder = true, .hopeless = false});
+  Change change;
+  change.slots = {{.name = name, .before = {}}};
+  change.made_folder = true;
+  note(dir, std::move(change));
 }
 
-void VolatileDisk::name_made(int dir, const std::string& name) {
-  note(dir, {.dir = {}, .slots = {{.name = name, .before = {}}}, .made_folder = false, .hopeless = false});
-}
+void VolatileDisk::name_made(int dir, const std::string& name) { name_removed(dir, name, {}); }
 
 void VolatileDisk::name_removed(int dir, const std::string& name, std::string kept) {
-  note(dir, {.dir = {}, .slots = {{.name = name, .before = std::move(kept)}}, .made_folder = false, .hopeless = false});
+  Change change;
+  change.slots = {{.name = name, .before = std::move(kept)}};
+  note(dir, std::move(change));
 }
 
 void VolatileDisk::name_moved(int from_dir, const std::string& from, int to_dir, const std::string& to, std::string kept_from, std::string kept_to) {
-  const Slot left{.name = from, .before = std::move(kept_from)};
-  const Slot arrived{.name = to, .before = std::move(kept_to)};
+  Change left;
+  left.slots = {{.name = from, .before = std::move(kept_from)}};
+  Change arrived;
+  arrived.slots = {{.name = to, .before = std::move(kept_to)}};
   const struct stat from_stat = stat_of(from_dir);
   const struct stat to_stat = stat_of(to_dir);
   if (from_stat.st_dev == to_stat.st_dev && from_stat.st_ino == to_stat.st_ino) {
-    note(from_dir, {.dir = {}, .slots = {left, arrived}, .made_folder = false, .hopeless = false});
-    return;
+    left.slots.push_back(std::move(arrived.slots.front()));
+  } else {
+    left.needs = note(to_dir, std::move(arrived));
   }
-  note(to_dir, {.dir = {}, .slots = {arrived}, .made_folder = false, .hopeless = false});
-  note(from_dir, {.dir = {}, .slots = {left}, .made_folder = false, .hopeless = false});
+  note(from_dir, std::move(left));
 }
 
 void VolatileDisk::directory_synced(int dir) {
@@ -123,10 +128,14 @@ void VolatileDisk::cut_power(std::uint64_t seed) {
   const auto chance = [&](std::uint64_t of) { return seed != 0 && random() % of == 0; };
   // What is left of a folder's names: each change by chance, but none that builds on one that was undone.
   std::set<std::pair<Inode, std::string>> undone_names;
+  std::set<std::uint64_t> undone_numbers;
   std::vector<const Change*> undone;
   for (const Change& change : changes_) {
-    const bool builds_on_undone = std::ranges::any_of(change.slots, [&](const Slot& slot) { return undone_names.contains({change.dir, slot.name}); });
+    const bool builds_on_undone = undone_numbers.contains(change.needs) || std::ranges::any_of(change.slots, [&](const Slot& slot) {
+                                    return undone_names.contains({change.dir, slot.name});
+                                  });
     if (!builds_on_undone && chance(2)) continue;
+    undone_numbers.insert(change.number);
     for (const Slot& slot : change.slots) undone_names.emplace(change.dir, slot.name);
     undone.push_back(&change);
   }
@@ -176,13 +185,15 @@ void VolatileDisk::undo(const Change& change) {
   }
 }
 
-void VolatileDisk::note(int dir, Change change) {
+std::uint64_t VolatileDisk::note(int dir, Change change) {
   const struct stat found = stat_of(dir);
   change.dir = {found.st_dev, found.st_ino};
   UniqueFd& own = dirs_[change.dir];
   if (!own.valid()) own.reset(::fcntl(dir, F_DUPFD_CLOEXEC, 0));
   must(own.valid(), "keep a folder open");
+  change.number = ++noted_;
   changes_.push_back(std::move(change));
+  return noted_;
 }
 
 }  // namespace popsync::test

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What the kernel was given and the disk does not have yet: octets written since the last sync of their file, names made, moved and removed since the
 // last sync of their folder. cut_power() makes the real files look as they may after a power cut: as a file system without a journal leaves them,
-// where every folder keeps its own last sync and nothing else is promised. Inodes behind undone names are kept alive by links in a folder of its own,
+// where every folder keeps its own last sync and nothing else is promised, but that of a name moved to another folder nothing asked to write the old
+// folder alone. Inodes behind undone names are kept alive by links in a folder of its own,
 // the attic. What a failed sync was to save stays in doubt for ever: no later sync makes it durable.
 //
 // Not thread-safe (Machine's lock is taken around it).
@@ -74,16 +75,19 @@ class VolatileDisk {
     std::vector<Slot> slots;
     bool made_folder = false;
     bool hopeless = false;
+    std::uint64_t number = 0;
+    std::uint64_t needs = 0;  // the number of a change that this one does not outlive the undoing of
   };
 
   File& file_of(int fd);
   void undo(File& file, const Write& write) const;
   void undo(const Change& change);
-  void note(int dir, Change change);
+  std::uint64_t note(int dir, Change change);
 
   std::string attic_;
   UniqueFd attic_fd_;
   std::uint64_t kept_ = 0;
+  std::uint64_t noted_ = 0;
   std::map<Inode, File> files_;
   std::map<Inode, UniqueFd> dirs_;
   std::vector<Change> changes_;  // in the order they were made
