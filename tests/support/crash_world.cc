@@ -5,11 +5,10 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <set>
 
 #include "state/state_store.h"
+#include "support/folder_content.h"
 #include "support/message_corpus.h"
 #include "support/program_home.h"
 
@@ -21,11 +20,6 @@ namespace fs = std::filesystem;
 constexpr std::int64_t kBegin = 1'700'000'000;
 constexpr std::int64_t kFifteenDays = 15LL * 24 * 3600;
 constexpr std::size_t kRoundsMax = 12;
-
-std::string content_of(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-}
 
 const char* name_of(FaultKind fault) {
   switch (fault) {
