@@ -161,13 +161,14 @@ class AccountSync {
   void retrieve(net::Pop3Client& client, OpenMailstore& mailstore, const FetchPlan& plan, bool unique_ids) {
     if (plan.fetch.empty()) return;
     learn_marker(client, plan);
-    Publisher publisher(services_.store, services_.clock, *account_, mailstore);
+    Publisher publisher(services_.store, services_.clock, *account_, mailstore, services_.publish_on);
     MessageIntake intake({.store = services_.store,
                           .clock = services_.clock,
                           .account = *account_,
                           .mailstore = mailstore,
                           .pool = services_.pool,
                           .publisher = publisher,
+                          .batch = services_.batch,
                           .max_message_size = settings_.max_message_size,
                           .unique_ids = unique_ids,
                           .progress = request_.progress},

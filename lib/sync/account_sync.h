@@ -18,6 +18,7 @@
 #include "state/state_store.h"
 #include "sync/account_settings.h"
 #include "sync/fetch_plan.h"
+#include "sync/message_intake.h"
 #include "sync/sync_report.h"
 
 namespace popsync::sync {
@@ -30,6 +31,8 @@ struct SyncServices {
   delivery::SyncPool& pool;
   std::vector<std::string> configured_names;
   std::string command;  // who holds the locks: "popsync run"
+  BatchLimits batch = {};
+  PublishOn publish_on = PublishOn::own_thread;
 };
 
 struct SyncRequest {

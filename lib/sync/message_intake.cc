@@ -67,7 +67,8 @@ void MessageIntake::proven(std::size_t index) {
   if (batch_.empty()) batch_since_ = context_.clock.steady();
   batch_octets_ += message->prints().stored_size;
   batch_.push_back({.message = std::move(message), .listed = fetch.entry, .suspect = suspect, .replaces = fetch.replaces});
-  const bool full = batch_.size() >= kBatchMessagesMax || batch_octets_ >= kBatchOctetsMax || context_.clock.steady() - batch_since_ >= kBatchAgeMax;
+  const BatchLimits& limits = context_.batch;
+  const bool full = batch_.size() >= limits.messages || batch_octets_ >= limits.octets || context_.clock.steady() - batch_since_ >= limits.age;
   if (full) flush();
 }
 

@@ -24,9 +24,11 @@ namespace popsync::sync {
 
 // A batch is closed at whichever comes first. Large enough that two commits and three directory syncs vanish among the files, small enough that a
 // crash costs little.
-constexpr std::size_t kBatchMessagesMax = 512;
-constexpr std::uint64_t kBatchOctetsMax = 16ULL << 20U;
-constexpr std::chrono::seconds kBatchAgeMax{2};
+struct BatchLimits {
+  std::size_t messages = 512;
+  std::uint64_t octets = 16ULL << 20U;
+  std::chrono::seconds age{2};
+};
 // Below this share of list_size a message is kept on the server: attachments were lost on the way (LIST sizes are estimates on many servers).
 constexpr std::uint64_t kSuspectPercent = 80;
 
@@ -55,6 +57,7 @@ class MessageIntake : public net::RetrievalSink {
     OpenMailstore& mailstore;
     delivery::SyncPool& pool;
     Publisher& publisher;
+    BatchLimits batch;
     std::uint64_t max_message_size;
     bool unique_ids;
     ProgressFunction progress;

@@ -38,8 +38,10 @@ struct Publisher::Recorded {
   std::string name;
 };
 
-Publisher::Publisher(state::StateStore& store, const Clock& clock, const state::AccountRow& account, OpenMailstore& mailstore)
-    : store_(store), clock_(clock), account_(account), mailstore_(mailstore), thread_([this] { work(); }) {}
+Publisher::Publisher(state::StateStore& store, const Clock& clock, const state::AccountRow& account, OpenMailstore& mailstore, PublishOn on)
+    : store_(store), clock_(clock), account_(account), mailstore_(mailstore), on_(on) {
+  if (on_ == PublishOn::own_thread) thread_ = std::jthread([this] { work(); });
+}
 
 Publisher::~Publisher() {
   {
@@ -51,6 +53,7 @@ Publisher::~Publisher() {
 }
 
 void Publisher::submit(Batch batch) {
+  if (on_ == PublishOn::caller) return do_here([&] { publish(std::move(batch)); });
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return waiting_.size() < kBatchesWaitingMax || failure_; });
   if (failure_) std::rethrow_exception(failure_);
@@ -59,6 +62,10 @@ void Publisher::submit(Batch batch) {
 }
 
 bool Publisher::finish(std::chrono::milliseconds patience) {
+  if (on_ == PublishOn::caller) {
+    do_here([this] { commit_pending(); });
+    return true;
+  }
   std::unique_lock lock(mutex_);
   ending_ = true;
   changed_.notify_all();
@@ -75,6 +82,18 @@ std::vector<Published> Publisher::published() const {
 std::uint64_t Publisher::published_octets() const {
   const std::lock_guard lock(mutex_);
   return octets_;
+}
+
+// As with a thread, the first failure is the last step, and every later call throws it again.
+template <typename Step>
+void Publisher::do_here(Step&& step) {
+  if (failure_) std::rethrow_exception(failure_);
+  try {
+    step();
+  } catch (...) {
+    failure_ = std::current_exception();
+    throw;
+  }
 }
 
 void Publisher::work() {

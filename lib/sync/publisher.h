@@ -40,10 +40,16 @@ struct Published {
 
 constexpr std::size_t kBatchesWaitingMax = 2;  // staged and not published: bounded, or a fast wire would fill the disk cache
 
+enum class PublishOn {
+  own_thread,
+  caller,  // in submit() and finish(), in one order of steps: what fault tests want
+};
+
 class Publisher {
  public:
   // All must outlive the publisher; `mailstore.row.generation` counts on.
-  Publisher(state::StateStore& store, const Clock& clock, const state::AccountRow& account, OpenMailstore& mailstore);
+  Publisher(state::StateStore& store, const Clock& clock, const state::AccountRow& account, OpenMailstore& mailstore,
+            PublishOn on = PublishOn::own_thread);
   // Ends the thread after the batch at hand; batches that wait are dropped, their files removed. Does not throw.
   ~Publisher();
   Publisher(const Publisher&) = delete;
@@ -61,6 +67,8 @@ class Publisher {
   struct Recorded;  // renamed and synced, the row still says STAGED
 
   void work();
+  template <typename Step>
+  void do_here(Step&& step);
   void publish(Batch batch);
   [[noreturn]] void explain_vanished(const Recorded& recorded);
   void distrust(const std::vector<Recorded>& recorded);
@@ -71,6 +79,7 @@ class Publisher {
   const Clock& clock_;
   const state::AccountRow& account_;
   OpenMailstore& mailstore_;
+  const PublishOn on_;
 
   mutable std::mutex mutex_;  // guards all below but pending_, which only the thread uses
   std::condition_variable changed_;

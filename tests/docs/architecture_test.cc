@@ -31,7 +31,7 @@ const std::map<std::string, Names> kMayInclude = {
 // What an include begins with, and the folders that may have it.
 const std::map<std::string, Names> kLibraries = {
     {"Poco/", {"lib/net", "lib/observe", "daemon", "tests/support"}},
-    {"sqlite3", {"lib/state"}},
+    {"sqlite3", {"lib/state", "tests/support"}},
     {"SQLiteCpp/", {"lib/state"}},
     {"toml++/", {"lib/config"}},
     {"CLI/", {"daemon", "tests/support"}},

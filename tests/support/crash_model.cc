@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MIT
+#include "support/crash_model.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <set>
+
+#include "state/state_store.h"
+#include "support/folder_content.h"
+#include "support/message_corpus.h"
+#include "support/program_home.h"
+
+namespace popsync::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t kEpisodes = 6;
+constexpr std::size_t kRoundsMax = 14;
+constexpr std::array kFaults = {FaultKind::none,     FaultKind::kill,      FaultKind::kill,      FaultKind::power_cut,  FaultKind::power_cut,
+                                FaultKind::io_error, FaultKind::dead_disk, FaultKind::disk_full, FaultKind::short_write};
+
+// None of these goes on so long that the program gives a message up: it tries three times.
+const std::array<void (*)(MaildropKnobs&), 9> kServers = {
+    [](MaildropKnobs&) {},
+    [](MaildropKnobs& knobs) { knobs.quit = QuitBehaviour::drop_before_commit; },
+    [](MaildropKnobs& knobs) { knobs.quit = QuitBehaviour::drop_after_commit; },
+    [](MaildropKnobs& knobs) { knobs.quit = QuitBehaviour::error_before_commit; },
+    [](MaildropKnobs& knobs) { knobs.quit = QuitBehaviour::error_after_commit; },
+    [](MaildropKnobs& knobs) { knobs.empty_listing = true; },
+    [](MaildropKnobs& knobs) { knobs.pipelining = false; },
+    [](MaildropKnobs& knobs) { knobs.cut = Cut{.octets = 1500}; },
+    [](MaildropKnobs& knobs) { knobs.cut = Cut{.octets = 4000, .message = {}, .reset = true}; },
+};
+const std::array kServerNames = {"well",
+                                 "drops before QUIT takes effect",
+                                 "drops after QUIT took effect",
+                                 "refuses QUIT",
+                                 "refuses QUIT and obeys",
+                                 "lists nothing",
+                                 "has no PIPELINING",
+                                 "cuts after 1500 octets",
+                                 "resets after 4000 octets"};
+
+}  // namespace
+
+CrashModel::CrashModel(std::uint64_t seed) : seed_(seed), random_(seed) { state::StateStore::open(folder_ / "state"); }
+
+void CrashModel::live() {
+  for (std::uint64_t episode = 0; episode < kEpisodes; ++episode) {
+    mail_comes();
+    server_misbehaves();
+    sync_struck();
+    check(false);
+    if (testing::Test::HasFailure()) return;
+    reader_acts();
+    time_passes();
+  }
+  server_.set_knobs({});
+  RigRun last = run();
+  last.rounds = kRoundsMax;
+  const RigReport report = CrashRig::instance().run(last);
+  if (!report.quiet) fail("does not come to rest: " + report.error.text());
+  check(true);
+}
+
+void CrashModel::mail_comes() {
+  for (std::uint64_t i = below(5); i > 0; --i) {
+    const std::string octets = new_message();
+    recent_.push_back(octets);
+    ++all_[octets_stored(octets)];
+    // Some servers give two messages one unique-id. If they have one size as well, nothing but luck tells which of them is here.
+    const std::vector<std::string> uids = server_.uids();
+    const bool shared = chance(12) && !uids.empty() && sizes_.insert(octets.size()).second;
+    sizes_.insert(octets.size());
+    const std::string uid = server_.add(octets, shared ? std::optional(uids[below(uids.size())]) : std::nullopt);
+    tell("message of " + std::to_string(octets.size()) + " octets comes as " + uid);
+  }
+}
+
+std::string CrashModel::new_message() {
+  if (chance(10) && !recent_.empty()) return recent_[below(recent_.size())];
+  const std::string subject = std::to_string(++messages_);
+  if (chance(15)) {
+    const std::vector<NamedMessage> awkward = awkward_messages();
+    const std::string& octets = awkward[below(awkward.size())].octets;
+    if (octets.size() < 20'000) return octets;
+  }
+  return small_message(subject, "Message " + subject + "\r\n" + (chance(4) ? ".\r\n" : "") + std::string(below(3000) + messages_, 'x') + "\r\n");
+}
+
+void CrashModel::server_misbehaves() {
+  const std::size_t which = chance(2) ? 0 : below(kServers.size());
+  server_.set_knobs({});
+  server_.change(kServers.at(which));
+  tell(std::string("the server ") + kServerNames.at(which));
+}
+
+void CrashModel::sync_struck() {
+  RigRun struck = run();
+  struck.fault = kFaults.at(below(kFaults.size()));
+  struck.step = 1 + below(120);
+  struck.seed = chance(3) ? 0 : 1 + below(1'000'000);
+  struck.failed_sync_loses = chance(2);
+  struck.power_cut_at_end = chance(4);
+  struck.publisher_thread = chance(3);
+  struck.batch_messages = 1 + below(4);
+  const RigReport report = CrashRig::instance().run(struck);
+  tell("sync with fault " + std::to_string(static_cast<int>(struck.fault)) + " at step " + std::to_string(struck.step) + " of " +
+       std::to_string(report.steps) + " (" + report.struck.text() + "), seed " + std::to_string(struck.seed) +
+       (struck.power_cut_at_end ? ", power cut at the end" : "") + (struck.publisher_thread ? ", threads" : "") + ", policy " +
+       std::to_string(static_cast<int>(struck.leave)) + ": fetched " + std::to_string(report.fetched) + ", deleted " +
+       std::to_string(report.deleted) + ", error: " + report.error.text());
+  const bool ended_well = report.crashed ? report.exit_status == Machine::kCrashed : report.exit_status == 0 || report.exit_status == 74;
+  if (!ended_well) fail("exit status " + std::to_string(report.exit_status));
+}
+
+void CrashModel::reader_acts() {
+  const fs::path mail = folder_ / "mail";
+  const std::vector<std::string> staged_names = staged_in(mail);
+  const std::set<std::string> staged(staged_names.begin(), staged_names.end());
+  fs::create_directories(folder_ / "moved");
+  for (const std::string& path : message_files(mail)) {
+    const fs::path file = path;
+    const std::string full = file.filename().string();
+    const std::string name = full.substr(0, full.find_first_of(",:;!"));
+    if (staged.contains(name) || name.starts_with('.')) continue;
+    switch (below(12)) {
+      case 0: fs::rename(file, mail / "cur" / (name + ":2,S")); break;
+      case 1: fs::rename(file, mail / "cur" / (name + ",U=7:2,RS")); break;
+      case 2: fs::rename(file, folder_ / ("moved/" + name)); break;
+      case 3:
+        ++deleted_[content_of(file)];
+        fs::remove(file);
+        tell("the reader deletes " + name);
+        break;
+      default: break;
+    }
+  }
+}
+
+void CrashModel::time_passes() {
+  now_ += static_cast<std::int64_t>(below(20)) * 24 * 3600;
+  if (chance(3)) leave_ = static_cast<Leave>(below(3));
+}
+
+RigRun CrashModel::run() const {
+  RigRun run;
+  run.state = folder_ / "state";
+  run.attic = folder_ / "attic";
+  run.log = folder_ / "log";
+  run.accounts.front() = {.name = "home", .user = MaildropServer::kUser, .maildir = folder_ / "mail", .port = server_.port()};
+  run.leave = leave_;
+  run.now = now_;
+  return run;
+}
+
+void CrashModel::check(bool at_rest) {
+  const std::map<std::string, std::uint64_t> found = here();
+  std::map<std::string, std::uint64_t> on_server;
+  for (const std::string& message : server_.messages()) ++on_server[octets_stored(message)];
+  for (const auto& [message, count] : found) {
+    if (!all_.contains(message)) fail("partial or foreign: " + message.substr(0, 200));
+  }
+  for (const auto& [message, due] : all_) {
+    const auto held = found.find(message);
+    const std::uint64_t count = held == found.end() ? 0 : held->second;
+    if (count > due) fail("there " + std::to_string(count) + " times instead of " + std::to_string(due) + ": " + message.substr(0, 200));
+    if (count + on_server[message] < due) fail("neither here nor on the server: " + message.substr(0, 200));
+    if (at_rest && count < due) fail("never came, " + std::to_string(count) + " of " + std::to_string(due) + ": " + message.substr(0, 200));
+  }
+  if (at_rest && !staged_in(folder_ / "mail").empty()) fail("something is left in staging");
+}
+
+std::map<std::string, std::uint64_t> CrashModel::here() const {
+  std::map<std::string, std::uint64_t> found = deleted_;
+  for (const std::string& path : message_files(folder_ / "mail")) {
+    if (!fs::path(path).filename().string().starts_with('.')) ++found[content_of(path)];
+  }
+  std::error_code absent;
+  for (const auto& entry : fs::directory_iterator(folder_ / "moved", absent)) ++found[content_of(entry.path())];
+  return found;
+}
+
+void CrashModel::fail(const std::string& what) const {
+  ADD_FAILURE() << "seed " << seed_ << ": " << what << "\nwhat happened:\n" << story_ << "the last run logged:\n" << content_of(folder_ / "log");
+}
+
+}  // namespace popsync::test

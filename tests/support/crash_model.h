@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// A user's mail over months, made from a seed: messages come, equal ones and ones with the unique-id of another among them; policies change; the
+// disk, the power and the server fail; a reader moves and deletes. Beside it stands the plain account of what must be where: every message that was
+// ever on the server exactly once among the folders, where the reader put it and what the reader deleted.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "support/crash_rig.h"
+#include "support/maildrop_server.h"
+#include "support/temp_folder.h"
+
+namespace popsync::test {
+
+class CrashModel {
+ public:
+  explicit CrashModel(std::uint64_t seed);
+
+  // Lives through everything and then, with all in order again, checks. What was done is told with a failure.
+  void live();
+
+ private:
+  std::uint64_t below(std::uint64_t limit) { return random_() % limit; }
+  bool chance(std::uint64_t in) { return below(in) == 0; }
+
+  void mail_comes();
+  std::string new_message();
+  void server_misbehaves();
+  void sync_struck();
+  void reader_acts();
+  void time_passes();
+  RigRun run() const;
+  void check(bool at_rest);
+  [[nodiscard]] std::map<std::string, std::uint64_t> here() const;
+  void tell(const std::string& line) { story_ += "  " + line + "\n"; }
+  void fail(const std::string& what) const;
+
+  const std::uint64_t seed_;
+  std::mt19937_64 random_;
+  TempFolder folder_{"model"};
+  MaildropServer server_;
+  std::int64_t now_ = 1'700'000'000;
+  Leave leave_ = Leave::keep;
+  std::uint64_t messages_ = 0;
+  std::vector<std::string> recent_;               // messages that came, as on the server
+  std::set<std::size_t> sizes_;                   // of all that came
+  std::map<std::string, std::uint64_t> all_;      // as stored, with how many there must be
+  std::map<std::string, std::uint64_t> deleted_;  // by the reader
+  std::string story_;
+};
+
+}  // namespace popsync::test

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: MIT
+#include "support/crash_world.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+
+#include "state/state_store.h"
+#include "support/folder_content.h"
+#include "support/message_corpus.h"
+#include "support/program_home.h"
+
+namespace popsync::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::int64_t kBegin = 1'700'000'000;
+constexpr std::int64_t kFifteenDays = 15LL * 24 * 3600;
+constexpr std::size_t kRoundsMax = 12;
+
+const char* name_of(FaultKind fault) {
+  switch (fault) {
+    case FaultKind::none: return "nothing";
+    case FaultKind::kill: return "kill";
+    case FaultKind::power_cut: return "power cut";
+    case FaultKind::io_error: return "EIO";
+    case FaultKind::dead_disk: return "EIO from there on";
+    case FaultKind::disk_full: return "ENOSPC from there on";
+    case FaultKind::short_write: return "short write";
+  }
+  return "";
+}
+
+bool is_crash(FaultKind fault) { return fault == FaultKind::kill || fault == FaultKind::power_cut; }
+
+}  // namespace
+
+std::string description(const Blow& blow) {
+  return std::string(name_of(blow.fault)) + " at step " + std::to_string(blow.step) + (blow.seed == 0 ? "" : ", seed " + std::to_string(blow.seed)) +
+         (blow.failed_sync_loses ? ", what failed to sync is gone" : "") + (blow.power_cut_at_end ? ", power cut at the end" : "") +
+         (blow.rounds == 1 ? "" : ", " + std::to_string(blow.rounds) + " rounds");
+}
+
+CrashWorld::CrashWorld(Story story) : story_(std::move(story)), messages_(story_.accounts) {
+  for (std::size_t account = 1; account < story_.accounts; ++account) server_.add_user(user(account), MaildropServer::kPassword);
+  for (std::size_t account = 0; account < story_.accounts; ++account) {
+    for (std::size_t i = 0; i < story_.old_messages + story_.new_messages; ++i) {
+      const std::string subject = user(account) + " " + std::to_string(i);
+      // The line with a dot alone ends a message that is not byte-stuffed.
+      const std::string dot = i == kDottedMessage ? "\r\n.\r\nthe rest\r\n" : "\r\n";
+      messages_[account].push_back(small_message(subject, "Body of " + subject + dot + std::string(i * 37, 'x') + "\r\n"));
+      ++all_[octets_stored(messages_[account].back())];
+    }
+  }
+  // The beginning: an account that has fetched its old messages, or one that was never synced.
+  const auto store = state::StateStore::open(folder_.make("run") + "/state");
+  if (story_.old_messages > 0) {
+    for (std::size_t account = 0; account < story_.accounts; ++account) {
+      for (std::size_t i = 0; i < story_.old_messages; ++i) server_.add_to(user(account), messages_[account][i], "old-" + std::to_string(i));
+    }
+    RigRun run = run_of({});
+    run.leave = Leave::keep;
+    run.now = kBegin;
+    const RigReport report = CrashRig::instance().run(run);
+    EXPECT_EQ(report.error.text(), "") << "before the story begins";
+  }
+  fs::rename(folder_ / "run", folder_ / "beginning");
+}
+
+bool CrashWorld::live_through(const Blow& blow, const Blow* second) {
+  begin_again();
+  const RigReport first = struck_run(blow);
+  const bool struck = !first.struck.text().empty();
+  std::string what = description(blow) + " (" + last_struck_ + ")";
+  check_after_crash(what);
+  let_the_reader_act();
+  if (second != nullptr) {
+    server_.set_knobs({});
+    const RigReport again = CrashRig::instance().run(run_of(*second));
+    what += ", then " + description(*second) + " (" + again.struck.text() + ")";
+    check_after_crash(what);
+    restart(what);
+    check_at_the_end(what, is_crash(blow.fault) && is_crash(second->fault));
+    return !again.struck.text().empty();
+  }
+  restart(what);
+  check_at_the_end(what, is_crash(blow.fault) || !struck);
+  return struck;
+}
+
+void CrashWorld::begin_again() {
+  server_.set_knobs({});
+  deleted_.clear();
+  for (std::size_t account = 0; account < story_.accounts; ++account) {
+    for (const std::string& uid : server_.uids(user(account))) server_.remove(uid, user(account));
+    for (std::size_t i = 0; i < messages_[account].size(); ++i) {
+      server_.add_to(user(account), messages_[account][i], (i < story_.old_messages ? "old-" : "new-") + std::to_string(i));
+    }
+  }
+  fs::remove_all(folder_ / "run");
+  fs::copy(folder_ / "beginning", folder_ / "run", fs::copy_options::recursive);
+}
+
+RigRun CrashWorld::run_of(const Blow& blow) const {
+  RigRun run;
+  run.fault = blow.fault;
+  run.step = blow.step;
+  run.seed = blow.seed;
+  run.failed_sync_loses = blow.failed_sync_loses;
+  run.power_cut_at_end = blow.power_cut_at_end;
+  run.rounds = blow.rounds;
+  run.state = folder_ / "run/state";
+  run.attic = folder_ / "run/attic";
+  run.log = folder_ / "run/log";
+  run.account_count = story_.accounts;
+  for (std::size_t account = 0; account < story_.accounts; ++account) {
+    run.accounts.at(account) = {
+        .name = "account-" + std::to_string(account), .user = user(account), .maildir = folder_ / "run/mail", .port = server_.port()};
+  }
+  run.leave = story_.leave;
+  run.now = kBegin + kFifteenDays;
+  run.publisher_thread = story_.publisher_thread;
+  return run;
+}
+
+RigReport CrashWorld::struck_run(const Blow& blow) {
+  if (story_.server) server_.change(story_.server);
+  const RigReport report = CrashRig::instance().run(run_of(blow));
+  last_struck_ = report.struck.text();
+  const bool ended_well = report.crashed ? report.exit_status == Machine::kCrashed : report.exit_status == 0 || report.exit_status == 74;
+  EXPECT_TRUE(ended_well) << story_.name << ": " << description(blow) << " (" << last_struck_ << "): exit status " << report.exit_status << told();
+  return report;
+}
+
+void CrashWorld::check_after_crash(const std::string& what) {
+  const std::map<std::string, int> found = here();
+  for (const auto& [message, count] : found) {
+    const auto known = all_.find(message);
+    EXPECT_TRUE(known != all_.end()) << story_.name << ": " << what << ": partial or foreign: " << message.substr(0, 80) << told();
+    if (known == all_.end()) continue;
+    EXPECT_LE(count, known->second) << story_.name << ": " << what << ": doubled: " << message.substr(0, 80) << told();
+  }
+  std::map<std::string, int> on_server;
+  for (std::size_t account = 0; account < story_.accounts; ++account) {
+    for (const std::string& message : server_.messages(user(account))) ++on_server[octets_stored(message)];
+  }
+  for (const auto& [message, count] : all_) {
+    const auto held = found.find(message);
+    EXPECT_GE((held == found.end() ? 0 : held->second) + on_server[message], count)
+        << story_.name << ": " << what << ": gone from the server and not here: " << message.substr(0, 80) << told();
+  }
+}
+
+void CrashWorld::let_the_reader_act() {
+  if (story_.reader == Reader::leaves_it) return;
+  const fs::path mail = folder_ / "run/mail";
+  // A name that is still in staging as well (the power went between the syncs of both folders) counts as not published; a reader is kept off it.
+  const std::vector<std::string> staged_names = staged_in(mail);
+  const std::set<std::string> staged(staged_names.begin(), staged_names.end());
+  fs::create_directories(folder_ / "run/moved");
+  int number = 0;
+  for (const std::string& path : message_files(mail)) {
+    const fs::path file = path;
+    const std::string name = file.filename().string().substr(0, file.filename().string().find_first_of(",:;!"));
+    if (staged.contains(name) || name.starts_with('.')) continue;
+    ++number;
+    switch (story_.reader) {
+      case Reader::leaves_it: break;
+      case Reader::sets_flags: fs::rename(file, mail / "cur" / (name + ":2,S")); break;
+      case Reader::renames_as_mbsync: fs::rename(file, mail / "cur" / (name + ",U=" + std::to_string(number) + ":2,RS")); break;
+      case Reader::moves_away: fs::rename(file, folder_ / ("run/moved/" + name + ":2,S")); break;
+      case Reader::deletes:
+        ++deleted_[content_of(file)];
+        fs::remove(file);
+        break;
+    }
+  }
+}
+
+void CrashWorld::restart(const std::string& what) {
+  server_.set_knobs({});
+  if (story_.server_after) {
+    server_.change(story_.server_after);
+    CrashRig::instance().run(run_of({}));
+    server_.set_knobs({});
+  }
+  RigRun run = run_of({});
+  run.rounds = kRoundsMax;
+  const RigReport report = CrashRig::instance().run(run);
+  EXPECT_EQ(report.exit_status, 0) << story_.name << ": " << what << told();
+  EXPECT_TRUE(report.quiet) << story_.name << ": " << what << ": does not come to rest: " << report.error.text() << told();
+}
+
+void CrashWorld::check_at_the_end(const std::string& what, bool crash_only) {
+  check_after_crash(what);
+  const std::map<std::string, int> found = here();
+  for (const auto& [message, count] : all_) {
+    const auto held = found.find(message);
+    EXPECT_EQ(held == found.end() ? 0 : held->second, count) << story_.name << ": " << what << ": " << message.substr(0, 80) << told();
+  }
+  const std::vector<std::string> staged = staged_in(folder_ / "run/mail");
+  EXPECT_TRUE(staged.empty()) << story_.name << ": " << what << ": left in staging: " << staged.size() << told();
+  // What may go from the server has gone; what nobody saw published, or what a failed sync left in doubt, stays there for good.
+  const bool all_seen = story_.reader != Reader::moves_away && story_.reader != Reader::deletes && crash_only;
+  if (!all_seen) return;
+  for (std::size_t account = 0; account < story_.accounts; ++account) {
+    const std::size_t left = server_.count(user(account));
+    const std::size_t due = story_.leave == Leave::remove ? 0 : story_.leave == Leave::keep ? messages_[account].size() : story_.new_messages;
+    EXPECT_EQ(left, due) << story_.name << ": " << what << ": left on the server" << told();
+  }
+}
+
+// Messages in new/, cur/, and where the reader put them or threw them away.
+std::map<std::string, int> CrashWorld::here() const {
+  std::map<std::string, int> found = deleted_;
+  for (const std::string& path : message_files(folder_ / "run/mail")) {
+    if (!fs::path(path).filename().string().starts_with('.')) ++found[content_of(path)];  // the probe of a new Maildir; readers do not see it
+  }
+  std::error_code absent;
+  for (const auto& entry : fs::directory_iterator(folder_ / "run/moved", absent)) ++found[content_of(entry.path())];
+  return found;
+}
+
+std::string CrashWorld::told() const { return "\nthe last run logged:\n" + content_of(folder_ / "run/log"); }
+
+std::string CrashWorld::user(std::size_t account) const { return account == 0 ? MaildropServer::kUser : "user" + std::to_string(account); }
+
+}  // namespace popsync::test

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+// The real file system on a Machine: every call is numbered and may fail or be the last. Nothing is really synced; what would be durable is
+// accounted for in the machine's VolatileDisk instead, which makes a power cut possible and a run fast.
+//
+//   Machine machine({.kind = FaultKind::io_error, .step = 2, .only = [](CallKind call, std::string_view) { return call == CallKind::sync_directory;
+//   }}); FaultyFs fs(machine);   // the second sync of a directory fails with io_error
+#pragma once
+
+#include "base/fs.h"
+#include "support/machine.h"
+
+namespace popsync::test {
+
+class FaultyFs : public Fs {
+ public:
+  explicit FaultyFs(Machine& machine) : machine_(machine) {}
+
+  std::optional<UniqueFd> open_root(const std::string& path) override;
+  std::optional<UniqueFd> open_directory(int dir, const std::string& name) override;
+  bool make_directory(int dir, const std::string& name) override;
+  UniqueFd create(int dir, const std::string& name) override;
+  std::optional<UniqueFd> open(int dir, const std::string& name) override;
+  void write(int fd, std::string_view octets) override;
+  std::string read(int fd, std::size_t octets_max) override;
+  void sync_file(int fd) override;
+  void sync_directory(int dir) override;
+  void close(UniqueFd fd) override;
+  bool rename(int from_dir, const std::string& from, int to_dir, const std::string& to) override;
+  bool unlink(int dir, const std::string& name) override;
+  std::vector<std::string> list(int dir) override;
+  std::optional<FileStat> stat(int dir, const std::string& name) override;
+  std::uint64_t free_octets(int dir) override;
+
+ private:
+  // Throws the Error of a struck call.
+  void pass(CallKind call, const std::string& what);
+
+  Machine& machine_;
+};
+
+}  // namespace popsync::test
