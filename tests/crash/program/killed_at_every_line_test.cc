@@ -26,7 +26,8 @@ class Shot {
   }
   void fire() {
     aimed_.wait(false);
-    fired_ = ::syscall(SYS_pidfd_send_signal, handle_.get(), SIGKILL, nullptr, 0) == 0;
+    fired_ = true;  // first: the program's end may be seen before the next line returns
+    ::syscall(SYS_pidfd_send_signal, handle_.get(), SIGKILL, nullptr, 0);
   }
   [[nodiscard]] bool fired() const { return fired_; }
 
