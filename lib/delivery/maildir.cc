@@ -146,7 +146,7 @@ Maildir Maildir::make(Fs& fs, const std::string& path, const MailstoreOwner& own
   MailstoreId id = read_id(fs, root.get()).value_or(MailstoreId{.id = to_hex(random_octets(16)), .install_key = owner.install_key, .accounts = {}});
   add_to_id(fs, ours.get(), id, owner);
   Maildir maildir = open_folders(fs, path, owner, root.get(), id.id);
-  maildir.prove_rename();
+  maildir.prove_rename(owner.account_id);
   return maildir;
 }
 
@@ -179,9 +179,11 @@ Maildir::Maildir(Fs& fs, std::string path, std::string id, UniqueFd tmp, UniqueF
       cur_(std::move(cur)),
       staging_(fs, std::move(staging)) {}
 
-// Equal device numbers do not promise that rename works (bind mounts); a rename does. Readers skip names that begin with a dot.
-void Maildir::prove_rename() {
-  const std::string probe = ".popsync-probe." + to_hex(random_octets(8));
+// Equal device numbers do not promise that rename works (bind mounts); a rename does. Readers skip names that begin with a dot. A kill in between may
+// leave the probe in any of the three folders; the Maildir is then made again, and the same name clears it away.
+void Maildir::prove_rename(const std::string& account_id) {
+  const std::string probe = ".popsync-probe." + account_id;
+  fs_.unlink(staging_.dir(), probe);
   fs_.close(fs_.create(staging_.dir(), probe));
   for (const int dir : {new_.get(), cur_.get()}) {
     try {

@@ -85,7 +85,7 @@ class Maildir {
  private:
   Maildir(Fs& fs, std::string path, std::string id, UniqueFd tmp, UniqueFd fresh, UniqueFd cur, UniqueFd staging);
   static Maildir open_folders(Fs& fs, const std::string& path, const MailstoreOwner& owner, int root, const std::string& id);
-  void prove_rename();
+  void prove_rename(const std::string& account_id);
 
   Fs& fs_;
   std::string path_;

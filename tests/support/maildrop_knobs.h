@@ -100,6 +100,10 @@ struct MaildropKnobs {
 
   // Commands
   std::vector<Fault> faults = {};
+  // Called in the session's thread with the number of commands received over all sessions: before the newest is carried out, and when its reply has
+  // been sent. They may call the server.
+  std::function<void(std::size_t)> before_command = {};
+  std::function<void(std::size_t)> after_command = {};
   std::chrono::milliseconds latency{0};  // waited once for each batch of commands that arrives together, as a round trip would be
 
   // Messages

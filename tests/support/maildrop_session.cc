@@ -76,6 +76,7 @@ std::optional<std::string> MaildropSession::next_line() {
   std::unique_lock lock(state_.mutex);
   knobs_ = state_.knobs;
   state_.record.commands.push_back({.session = number_, .line = *line, .in_clear = !connection_.tls()});
+  commands_so_far_ = state_.record.commands.size();
   state_.changed.notify_all();
   if (waits && knobs_->latency.count() > 0) {
     state_.changed.wait_for(lock, knobs_->latency, [this] { return state_.stopping || connection_.hurried(); });
@@ -85,7 +86,12 @@ std::optional<std::string> MaildropSession::next_line() {
 
 void MaildropSession::obey(const Command& command) {
   const std::optional<Fault> fault = fault_at(command);
+  if (knobs_->before_command) knobs_->before_command(commands_so_far_);
   if (!fault || fault->after_reply) carry_out(command);
+  if (knobs_->after_command) {
+    connection_.flush();
+    knobs_->after_command(commands_so_far_);
+  }
   if (!fault || over_) return;
   if (!fault->reply.empty()) reply(fault->reply);
   if (fault->close) {

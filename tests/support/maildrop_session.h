@@ -77,6 +77,7 @@ class MaildropSession {
   Maildrop* maildrop_ = nullptr;                // locked by us: TRANSACTION state
   std::vector<ListedMessage> listing_;
   std::vector<std::size_t> fault_matches_;  // of each fault so far
+  std::size_t commands_so_far_ = 0;         // of all sessions, when the current one came
   std::size_t retrs_ = 0;
   std::uint64_t content_sent_ = 0;
   bool over_ = false;

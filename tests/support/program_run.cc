@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -89,19 +90,20 @@ std::vector<char*> pointers_to(std::vector<std::string>& words) {
 }
 
 // Between fork and exec: other threads of the test may have held any lock, so nothing here allocates.
-[[noreturn]] void become(const char* program, char* const* arguments, char* const* environment, const std::array<int, 3>& streams, bool unprivileged,
-                         pid_t parent) {
+[[noreturn]] void become(const ProgramCall& call, const char* program, char* const* arguments, char* const* environment,
+                         const std::array<int, 3>& streams, pid_t parent) {
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   for (int stream = 0; stream < 3; ++stream) ::dup2(streams[static_cast<std::size_t>(stream)], stream);
   const int file = ::open(program, O_PATH | O_CLOEXEC);  // now: nobody may have no way to it, below root's home
-  if (unprivileged && ::geteuid() == 0) {
+  if (call.unprivileged && ::geteuid() == 0) {
     if (::setgroups(0, nullptr) != 0 || ::setgid(kNobody) != 0 || ::setuid(kNobody) != 0) ::_exit(126);
   }
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // after setuid, which clears it
   if (::getppid() != parent) ::_exit(126);
   ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+  if (call.traced && ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) ::_exit(125);
   ::execveat(file, "", arguments, environment, AT_EMPTY_PATH);
   ::_exit(127);
 }
@@ -132,7 +134,7 @@ ProgramRun::ProgramRun(const ProgramCall& call) {
   const pid_t parent = ::getpid();
   pid_ = ::fork();
   if (pid_ < 0) throw std::runtime_error("cannot fork");
-  if (pid_ == 0) become(program.c_str(), argv.data(), envp.data(), streams, call.unprivileged, parent);
+  if (pid_ == 0) become(call, program.c_str(), argv.data(), envp.data(), streams, parent);
   handle_.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));  // glibc 2.36 declares pidfd_open() for C only
   out_ = std::move(out.read);
   err_ = std::move(err.read);

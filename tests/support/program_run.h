@@ -21,6 +21,7 @@ struct ProgramCall {
   std::string input = {};                               // standard input (4 kB at most), then its end
   bool on_terminal = false;                             // standard output and standard error are a terminal: both come in `out`
   bool unprivileged = false;                            // root runs it as nobody, so that file permissions bind
+  bool traced = false;                                  // by the thread that starts it (ptrace(2)): it stops at its first instruction
   std::string program = {};                             // default: popsync, as built ($POPSYNC_PROGRAM overrides)
 };
 

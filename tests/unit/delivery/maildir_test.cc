@@ -136,6 +136,19 @@ TEST_F(MaildirTest, MadeAgainItKeepsItsId) {
   EXPECT_EQ(make().id(), id);
 }
 
+TEST_F(MaildirTest, MadeAgainAfterAKillItLeavesNoProbe) {
+  (void)make();
+  std::string staging;
+  for (const std::string& name : names("tmp/.popsync")) {
+    if (name != "id") staging = "tmp/.popsync/" + name;
+  }
+  for (const std::string& folder : {std::string("new"), std::string("cur"), staging}) {
+    write(folder + "/.popsync-probe." + owner().account_id, "");
+    (void)make();
+    for (const std::string& each : {std::string("new"), std::string("cur"), staging}) EXPECT_THAT(names(each), IsEmpty()) << folder << " " << each;
+  }
+}
+
 TEST_F(MaildirTest, TwoMaildirsNeverShareAnId) {
   const std::string first = make().id();
   EXPECT_NE(Maildir::make(real_fs(), folder_.path() + "/Mail/other", owner()).id(), first);

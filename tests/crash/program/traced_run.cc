@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+#include "traced_run.h"
+
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <stdexcept>
+#include <system_error>
+
+#include "file_call.h"
+
+namespace popsync::test {
+
+namespace {
+
+constexpr int kSystemCallStop = SIGTRAP | 0x80;  // PTRACE_O_TRACESYSGOOD
+
+class Tracer {
+ public:
+  Tracer(pid_t program, std::size_t kill_at, const std::vector<std::string>& folders) : program_(program), kill_at_(kill_at), folders_(folders) {}
+
+  // Until the program's end, which is left for others to reap.
+  TracedResult follow() {
+    begin();
+    while (const std::optional<pid_t> thread = next_stopped()) take(*thread);
+    return std::move(traced_);
+  }
+
+ private:
+  void begin() {
+    if (next_stopped() != program_) throw std::runtime_error("the program ended before it could be traced");
+    const long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_EXITKILL;
+    if (::ptrace(PTRACE_SETOPTIONS, program_, nullptr, options) != 0) throw std::system_error(errno, std::system_category(), "PTRACE_SETOPTIONS");
+    go_on(program_, 0);
+  }
+
+  // The next thread that stopped, its wait status in status_; nothing once the program has ended. Threads that ended are reaped on the way.
+  std::optional<pid_t> next_stopped() {
+    while (true) {
+      siginfo_t event{};
+      if (::waitid(P_ALL, 0, &event, WEXITED | WSTOPPED | WNOWAIT | __WALL | __WNOTHREAD) != 0) {
+        if (errno == EINTR) continue;
+        throw std::system_error(errno, std::system_category(), "waitid");
+      }
+      const bool ended = event.si_code == CLD_EXITED || event.si_code == CLD_KILLED || event.si_code == CLD_DUMPED;
+      if (ended && event.si_pid == program_) return std::nullopt;
+      if (::waitpid(event.si_pid, &status_, __WALL | __WNOTHREAD) == event.si_pid && WIFSTOPPED(status_)) return event.si_pid;
+    }
+  }
+
+  void take(pid_t thread) {
+    const int signal = WSTOPSIG(status_);
+    if (signal == kSystemCallStop) {
+      take_system_call(thread);
+    } else {
+      // SIGTRAP tells of a new thread, and SIGSTOP is how that one begins.
+      go_on(thread, signal == SIGTRAP || signal == SIGSTOP ? 0 : signal);
+    }
+  }
+
+  void take_system_call(pid_t thread) {
+    __ptrace_syscall_info call{};
+    if (::ptrace(PTRACE_GET_SYSCALL_INFO, thread, sizeof call, &call) <= 0) return go_on(thread, 0);  // it is being killed
+    if (call.op == PTRACE_SYSCALL_INFO_ENTRY) {
+      std::array<std::uint64_t, 6> arguments{};
+      std::ranges::copy(call.entry.args, arguments.begin());
+      const auto made = file_call(thread, call.entry.nr, arguments, folders_);
+      if (made) {
+        ++traced_.calls[made->name];
+        in_call_[thread] = *made;
+        if (count_stop("before ", *made)) return;
+      }
+    } else if (const auto made = in_call_.extract(thread); made) {
+      if (count_stop("after ", made.mapped())) return;
+    }
+    go_on(thread, 0);
+  }
+
+  // True if it was the one to die at. The thread is left where it stands: SIGKILL ends it there.
+  bool count_stop(const char* when, const FileCall& call) {
+    if (traced_.killed || ++stops_ != kill_at_) return false;
+    traced_.killed = true;
+    traced_.where = when + call.name + " " + call.path;
+    ::kill(program_, SIGKILL);
+    return true;
+  }
+
+  // A thread that was killed meanwhile (ESRCH) needs nothing.
+  static void go_on(pid_t thread, int signal) { (void)::ptrace(PTRACE_SYSCALL, thread, nullptr, static_cast<long>(signal)); }
+
+  pid_t program_;
+  std::size_t kill_at_;
+  const std::vector<std::string>& folders_;
+  int status_ = 0;
+  std::size_t stops_ = 0;
+  std::map<pid_t, FileCall> in_call_;
+  TracedResult traced_;
+};
+
+}  // namespace
+
+bool tracing_is_allowed() {
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) == 0 ? 0 : 1);
+  int status = 0;
+  return child > 0 && ::waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+TracedResult run_and_kill_at(std::size_t nth, ProgramCall call, const std::vector<std::string>& folders) {
+  call.traced = true;
+  call.environment.emplace("ASAN_OPTIONS", "detect_leaks=0");  // LeakSanitizer does not work in a traced program
+  ProgramRun run(call);
+  TracedResult traced = Tracer(run.pid(), nth, folders).follow();
+  traced.result = run.wait();
+  return traced;
+}
+
+}  // namespace popsync::test
