@@ -40,7 +40,12 @@ class DyingFs : public Fs {
   bool make_directory(int dir, const std::string& name) override { return step().make_directory(dir, name); }
   UniqueFd create(int dir, const std::string& name) override { return step().create(dir, name); }
   std::optional<UniqueFd> open(int dir, const std::string& name) override { return alive().open(dir, name); }
+  UniqueFd open_append(int dir, const std::string& name) override { return step().open_append(dir, name); }
   void write(int fd, std::string_view octets) override { step().write(fd, octets); }
+  std::string read_at(int fd, std::uint64_t offset, std::size_t octets_max) override { return alive().read_at(fd, offset, octets_max); }
+  void truncate(int fd, std::uint64_t size) override { step().truncate(fd, size); }
+  FileStat stat_open(int fd) override { return alive().stat_open(fd); }
+  void mark_unread(int fd) override { alive().mark_unread(fd); }
   std::string read(int fd, std::size_t octets_max) override { return alive().read(fd, octets_max); }
   void sync_file(int fd) override { step().sync_file(fd); }
   void sync_directory(int dir) override { step().sync_directory(dir); }
