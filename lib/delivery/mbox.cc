@@ -64,6 +64,11 @@ MboxCondition inspect_mbox(Fs& fs, const std::string& path) {
   return file && fs.read(file->get(), kFrom.size()) == kFrom ? MboxCondition::mbox : MboxCondition::other;
 }
 
+bool dot_lock_possible(Fs& fs, const std::string& path) {
+  const auto folder = fs.open_root(folder_of(path));
+  return !folder || can_dot_lock(folder->get());
+}
+
 void refuse_unsuitable(const std::string& path, MboxCondition found) {
   if (found == MboxCondition::other) {
     throw Error(ErrorCode::mailstore_unavailable, escaped(path) + " is no mbox: it is no ordinary file that begins with a line \"From \"",
@@ -140,6 +145,19 @@ std::string LockedMbox::padding() {
   const std::string last = fs_.read_at(fd_.get(), end - 2, 2);
   if (last == "\n\n") return "";
   return last.ends_with('\n') ? "\n" : "\n\n";
+}
+
+EntryPrint LockedMbox::print_of_staged(const std::string& padding, const std::string& name) {
+  const UniqueFd staged = need_staged(fs_, staging_, name);
+  EntryPrint print{.length = padding.size(), .sha256 = {}};
+  Sha256 digest;
+  digest.update(padding);
+  for (std::string part = fs_.read(staged.get(), kPieceOctets); !part.empty(); part = fs_.read(staged.get(), kPieceOctets)) {
+    digest.update(part);
+    print.length += part.size();
+  }
+  print.sha256 = digest.finish();
+  return print;
 }
 
 void LockedMbox::append(const std::string& padding, std::span<const std::string> names) {

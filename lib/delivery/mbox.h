@@ -9,7 +9,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -44,6 +43,8 @@ enum class MboxCondition {
 
 // Looks without changing anything.
 MboxCondition inspect_mbox(Fs& fs, const std::string& path);
+// False if its folder is there and cannot be written: then fcntl alone locks.
+bool dot_lock_possible(Fs& fs, const std::string& path);
 // Throws Error mailstore_unavailable for what can never become an mbox.
 void refuse_unsuitable(const std::string& path, MboxCondition found);
 
@@ -58,6 +59,8 @@ class LockedMbox {
   [[nodiscard]] std::uint64_t size();
   // What must stand before the next entry so that it follows an empty line. Throws mailstore_unavailable if the file is no mbox.
   [[nodiscard]] std::string padding();
+  // Of a staged entry behind `padding`. Throws io_error if it is not in staging any more.
+  [[nodiscard]] EntryPrint print_of_staged(const std::string& padding, const std::string& name);
   // Appends `padding` and the staged entries, durable when it returns. If writing fails, what was written is taken back, provided that nobody wrote
   // behind it; whatever stays is settled by recovery.
   void append(const std::string& padding, std::span<const std::string> names);
@@ -98,8 +101,6 @@ class Mbox {
   LockedMbox lock(std::chrono::milliseconds patience = kMboxLockWait);
   // For looking only: no lock, nothing is made. False if there is no file.
   bool scan(MboxScanner& scanner);
-  [[nodiscard]] std::uint64_t free_octets() { return fs_.free_octets(folder_.get()); }
-  [[nodiscard]] bool dot_lock_possible() const { return can_dot_lock(folder_.get()); }
 
  private:
   Mbox(Fs& fs, MboxPlace place, UniqueFd folder, UniqueFd staging);

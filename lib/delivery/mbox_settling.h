@@ -18,16 +18,16 @@ struct PendingEntry {
   std::uint64_t offset = 0;
   std::uint64_t length = 0;  // padding included
   std::string sha256;
-  bool staged = false;  // the file is in staging, whole
 };
 
 enum class EntryFate {
   appended,  // whole in the mbox; durable once the file is synced
   absent,    // to be appended
   altered,   // an entry with its marker has another body: left alone, and to be appended
+  lost,      // not in its place, and its staged file is gone or damaged: to be fetched again
 };
 
-// One fate for each entry, in their order. `entries` are in the order of their offsets; those without a staged file are found or absent, never torn.
+// One fate for each entry, in their order. `entries` are in the order of their offsets.
 std::vector<EntryFate> settle(Fs& fs, LockedMbox& mbox, StagingFolder& staging, const std::vector<PendingEntry>& entries);
 
 }  // namespace popsync::delivery

@@ -88,7 +88,7 @@ class MboxTest : public testing::Test {
     std::vector<PendingEntry> entries;
     for (const std::string& name : names) {
       const std::string octets = padding + config::content_of(staged_path(name));
-      entries.push_back({.name = name, .offset = offset, .length = octets.size(), .sha256 = sha256(octets), .staged = true});
+      entries.push_back({.name = name, .offset = offset, .length = octets.size(), .sha256 = sha256(octets)});
       offset += octets.size();
       padding.clear();
     }
@@ -312,17 +312,16 @@ TEST_F(MboxTest, AnEntryThatMovedByItsOwnLengthIsFound) {
   EXPECT_THAT(settled(entries), ElementsAre(EntryFate::appended));
 }
 
-TEST_F(MboxTest, AnEntryWhoseFileIsLostIsFoundByItsPlaceOrMarkerOrAbsent) {
+TEST_F(MboxTest, AnEntryWhoseFileIsLostOrDamagedCountsOnlyInItsPlace) {
   const auto names = stage(kThree);
-  auto entries = intend(names);
-  const std::vector<std::string> two = {names[0], names[1]};
-  append(two);
+  const auto entries = intend(names);
+  append({names[0], names[1]});
+  stdfs::remove(staged_path(names[0]));
+  stdfs::resize_file(staged_path(names[1]), 10);
+  folder_.write("state/staging/0123456789abcdef/" + names[2], std::string(stdfs::file_size(staged_path(names[2])), '\0'));
+  EXPECT_THAT(settled(entries), ElementsAre(EntryFate::appended, EntryFate::appended, EntryFate::lost));
   put(kForeign + content());
-  for (PendingEntry& entry : entries) {
-    stdfs::remove(staged_path(entry.name));
-    entry.staged = false;
-  }
-  EXPECT_THAT(settled(entries), ElementsAre(EntryFate::appended, EntryFate::appended, EntryFate::absent));
+  EXPECT_THAT(settled(entries), Each(EntryFate::lost));
 }
 
 }  // namespace

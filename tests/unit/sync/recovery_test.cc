@@ -86,7 +86,7 @@ class Site {
     current_.emplace(open(path_));
   }
 
-  OpenMailstore open(const std::string& path, Fs& fs = real_fs()) { return open_mailstore(*store_, fs, account_, path); }
+  OpenMailstore open(const std::string& path, Fs& fs = real_fs()) { return open_mailstore(*store_, fs, account_, {.path = path}); }
 
   // A STAGED row; its file is wherever the test puts it.
   state::RowId record(const std::string& name, const std::string& content, bool suspect = false, std::optional<state::RowId> mailstore = {}) {
@@ -119,7 +119,7 @@ class Site {
   void stage(const std::string& name, const std::string& content) {
     folder_.write(stdfs::relative(staging_path(), folder_.path()).string() + "/" + name, content);
   }
-  [[nodiscard]] std::string staging_path() { return stdfs::read_symlink("/proc/self/fd/" + std::to_string(current_->maildir.staging().dir())); }
+  [[nodiscard]] std::string staging_path() { return stdfs::read_symlink("/proc/self/fd/" + std::to_string(current_->maildir->staging().dir())); }
 
   Recovered recover() { return sync::recover(*store_, real_fs(), clock_, account_, &*current_); }
 
@@ -139,7 +139,7 @@ class Site {
     }
     return found;
   }
-  [[nodiscard]] std::vector<std::string> staged() { return current_->maildir.staging().names(); }
+  [[nodiscard]] std::vector<std::string> staged() { return current_->maildir->staging().names(); }
 
   state::MessageRow row(state::RowId id) {
     for (const state::MessageRow& each : store_->messages(kAccount)) {
@@ -204,16 +204,16 @@ TEST_F(RecoveryTest, APublishedBatchCountsAsAGeneration) {
   site_.recover();
   EXPECT_EQ(site_.current_->row.generation, 1U);
   EXPECT_EQ(site_.store_->mailstores(kAccount).at(0).generation, 1U);
-  EXPECT_EQ(site_.current_->maildir.staging().generation(), 1U);
+  EXPECT_EQ(site_.current_->maildir->staging().generation(), 1U);
 }
 
 TEST_F(RecoveryTest, AGenerationThatIsAheadAlreadyIsNotCountedTwice) {
   site_.record("x", "message");
   site_.put("new/x", "message");
-  site_.current_->maildir.staging().set_generation(1);  // the crash was between S5 and S6
+  site_.current_->maildir->staging().set_generation(1);  // the crash was between S5 and S6
   site_.recover();
   EXPECT_EQ(site_.store_->mailstores(kAccount).at(0).generation, 1U);
-  EXPECT_EQ(site_.current_->maildir.staging().generation(), 1U);
+  EXPECT_EQ(site_.current_->maildir->staging().generation(), 1U);
 }
 
 TEST_F(RecoveryTest, ASuspectMessageStaysOnTheServer) {
@@ -344,7 +344,7 @@ TEST_F(RecoveryTest, AnotherAccountsStagingIsNotTouched) {
 TEST_F(RecoveryTest, RowsStagedForAnotherMailstoreAreFinishedThere) {
   OpenMailstore other = site_.open(site_.folder_.path() + "/Mail/other");
   const state::RowId id = site_.record("x", "message", false, other.row.id);
-  const auto message = other.maildir.staging().begin("x");
+  const auto message = other.maildir->staging().begin("x");
   delivery::SyncPool pool(0);
   message->write("message");
   message->finish();
