@@ -38,6 +38,13 @@ sync::LeavePolicy policy_of(const config::LeaveOnServer& leave) {
 
 }  // namespace
 
+sync::MailstoreTarget mailstore_target(const config::Account& account) {
+  if (account.mbox.empty()) return {.path = account.maildir};
+  return {.path = account.mbox,
+          .kind = state::MailstoreKind::mbox,
+          .mbox_locks = {.dot_lock = account.mbox_locks != config::MboxLocks::fcntl, .flock = account.mbox_locks == config::MboxLocks::all}};
+}
+
 sync::AccountSettings sync_settings(const config::Account& account) {
   const sync::LeavePolicy leave = policy_of(account.leave_on_server);
   return {.name = account.name,
@@ -48,7 +55,7 @@ sync::AccountSettings sync_settings(const config::Account& account) {
                     .allow_insecure_auth = account.allow_insecure_auth,
                     .user = account.user,
                     .pipelining = pipelining_of(account.pipelining)},
-          .maildir = account.maildir,
+          .mailstore = mailstore_target(account),
           .leave = leave,
           .leave_text = std::to_string(static_cast<int>(leave.kind)) + "/" + std::to_string(leave.age.count()),
           .max_message_size = account.max_message_size,

@@ -14,6 +14,7 @@
 
 namespace popsync {
 
+sync::MailstoreTarget mailstore_target(const config::Account& account);
 sync::AccountSettings sync_settings(const config::Account& account);
 std::unique_ptr<secrets::SecretKeeper> secret_keeper(const config::Account& account, const config::Config& config);
 // `keeper` and `stop` must outlive the provider.

@@ -78,20 +78,28 @@ class AccountCheck {
   }
 
   void mailstore() {
-    const auto key = state::read_install_key(program_.paths.state_dir);
-    const delivery::Inspection found = delivery::inspect(real_fs(), account_.maildir, key.value_or(""));
-    const bool used = stored_ && std::ranges::count(store_->mailstores(stored_->id), account_.maildir, &state::MailstoreRow::path) > 0;
+    const sync::MailstoreTarget target = mailstore_target(account_);
+    const std::string path = escaped(target.path);
+    const bool used = stored_ && std::ranges::count(store_->mailstores(stored_->id), target.path, &state::MailstoreRow::path) > 0;
     if (const auto holder = stored_ ? state::account_holder(store_->directory(), stored_->id) : std::nullopt; used && holder) {
-      good("mailstore", escaped(account_.maildir) + " is in use, " + state::describe(*holder));
+      good("mailstore", path + " is in use, " + state::describe(*holder));
       return;
     }
-    if (used) {
-      (void)sync::open_mailstore(*store_, real_fs(), *stored_, account_.maildir);
-      good("mailstore", escaped(account_.maildir) + " is the Maildir used before");
-      return;
+    if (used) (void)sync::open_mailstore(*store_, real_fs(), *stored_, target);
+    if (target.kind == state::MailstoreKind::mbox) {
+      mbox(target, used);
+    } else if (used) {
+      good("mailstore", path + " is the Maildir used before");
+    } else {
+      new_maildir(target.path);
     }
-    delivery::refuse_unsuitable(account_.maildir, found);
-    const std::string path = escaped(account_.maildir);
+  }
+
+  void new_maildir(const std::string& maildir) {
+    const auto key = state::read_install_key(program_.paths.state_dir);
+    const delivery::Inspection found = delivery::inspect(real_fs(), maildir, key.value_or(""));
+    delivery::refuse_unsuitable(maildir, found);
+    const std::string path = escaped(maildir);
     switch (found.condition) {
       case delivery::MailstoreCondition::absent: good("mailstore", path + " does not exist yet, the first sync makes it"); break;
       case delivery::MailstoreCondition::empty: good("mailstore", path + " is empty, the first sync makes a Maildir of it"); break;
@@ -100,6 +108,36 @@ class AccountCheck {
       case delivery::MailstoreCondition::foreign:
       case delivery::MailstoreCondition::other: break;  // refused above
     }
+  }
+
+  void mbox(const sync::MailstoreTarget& target, bool used) {
+    const delivery::MboxCondition found = delivery::inspect_mbox(real_fs(), target.path);
+    delivery::refuse_unsuitable(target.path, found);
+    const std::string path = escaped(target.path);
+    switch (found) {
+      case delivery::MboxCondition::no_folder: good("mailstore", path + " and its folder do not exist yet, the first sync makes them"); break;
+      case delivery::MboxCondition::absent:
+        good("mailstore", path + " does not exist" + (used ? " at present" : " yet") + ", the next message makes it");
+        break;
+      case delivery::MboxCondition::empty: good("mailstore", path + " is empty"); break;
+      case delivery::MboxCondition::mbox:
+        good("mailstore", path + (used ? " is the mbox used before" : " is an mbox, new mail is added to it"));
+        break;
+      case delivery::MboxCondition::other: break;  // refused above
+    }
+    locks(target);
+  }
+
+  void locks(const sync::MailstoreTarget& target) {
+    std::string taken = "fcntl";
+    if (target.mbox_locks.dot_lock && !delivery::dot_lock_possible(real_fs(), target.path)) {
+      warn("locks", "its folder cannot be written, so there is no dot lock; fcntl alone keeps other programs out",
+           "make sure that they lock with fcntl too, or put the mbox into a folder of your own");
+      return;
+    }
+    if (target.mbox_locks.dot_lock) taken += ", then " + escaped(target.path) + ".lock";
+    if (target.mbox_locks.flock) taken += ", then flock";
+    good("locks", taken);
   }
 
   void server() {
@@ -187,8 +225,8 @@ void accept_mailstores(const Program& program) {
     const state::AccountRow row = sync::resolve_account(*store, {account->name, account->endpoint.host, account->user}, program.account_names());
     const state::FileLock lock =
         state::lock_account(store->directory(), row.id, program.lock_name(), program.options.wait.value_or(state::kLockWaitDefault), stop.signal());
-    (void)sync::accept_mailstore(*store, real_fs(), row, account->maildir);
-    log_info(account->name, "takes " + escaped(account->maildir) + " as its mailstore from now on");
+    (void)sync::accept_mailstore(*store, real_fs(), row, mailstore_target(*account));
+    log_info(account->name, "takes " + escaped(mailstore_target(*account).path) + " as its mailstore from now on");
   }
 }
 

@@ -48,7 +48,9 @@ int cmd_forget(Program& program) {
       state::lock_account(store->directory(), row->id, program.lock_name(), program.options.wait.value_or(state::kLockWaitDefault), stop.signal());
   const auto mailstores = store->mailstores(row->id);
   auto transaction = store->begin();
-  for (const state::MailstoreRow& mailstore : mailstores) delivery::forget_owner(real_fs(), mailstore.path, store->install_key(), row->id);
+  for (const state::MailstoreRow& mailstore : mailstores) {
+    if (mailstore.kind == state::MailstoreKind::maildir) delivery::forget_owner(real_fs(), mailstore.path, store->install_key(), row->id);
+  }
   transaction.forget_account(row->id);
   transaction.commit();
   std::cout << name << ": " << counted(messages, "message") << " forgotten\n";

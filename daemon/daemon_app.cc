@@ -16,7 +16,7 @@
 namespace popsync {
 namespace {
 
-void log_report(const sync::SyncReport& report, const std::string& maildir) {
+void log_report(const sync::SyncReport& report, const std::string& mailstore) {
   if (report.result == sync::SyncResult::interrupted) {
     log_info(report.account, "stopped; " + counted(report.fetched, "message") + " of this session are stored");
     return;
@@ -30,7 +30,7 @@ void log_report(const sync::SyncReport& report, const std::string& maildir) {
   log_warning(report.account, report.error->what());
   if (report.error->code() == ErrorCode::mailstore_unavailable && observe::running_under_systemd()) {
     log_warning(report.account, "if the service's sandbox hides the folder: systemctl edit popsync, and there [Service] with a line ReadWritePaths=" +
-                                    escaped(maildir));
+                                    escaped(mailstore));
   }
 }
 
@@ -172,7 +172,7 @@ schedule::Result DaemonApp::session(const std::string& name, const std::stop_tok
       services, {.settings = settings, .secret = provide_from(keeper, stop), .stop = stop, .lock_wait = {}, .trace = {}, .progress = {}});
   if (report.error && report.error->code() == ErrorCode::login_refused) keeper.forget();
   // Held by a `popsync sync`: it writes its own lines, and tells us when it is done.
-  if (!report.error || report.error->code() != ErrorCode::lock_held) log_report(report, settings.maildir);
+  if (!report.error || report.error->code() != ErrorCode::lock_held) log_report(report, settings.mailstore.path);
   {
     const std::lock_guard lock(mutex_);
     own_sessions_[name] = system_clock().wall();

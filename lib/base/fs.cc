@@ -7,6 +7,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <limits>
 #include <memory>
@@ -49,6 +51,18 @@ std::string path_of(int dir) {
 
 [[noreturn]] void fail(int number, std::string_view verb, int dir, const std::string& name) { fail(number, verb, path_of(dir) + "/" + name); }
 
+FileStat facts_of(const struct stat& found) {
+  return {.is_directory = S_ISDIR(found.st_mode),
+          .is_regular = S_ISREG(found.st_mode),
+          .size = static_cast<std::uint64_t>(found.st_size),
+          .device = found.st_dev,
+          .inode = found.st_ino,
+          .mode = found.st_mode & 07777U,
+          .owner = found.st_uid,
+          .links = found.st_nlink,
+          .modified = found.st_mtime};
+}
+
 struct DirCloser {
   void operator()(DIR* dir) const { ::closedir(dir); }
 };
@@ -88,6 +102,12 @@ class RealFs final : public Fs {
     fail(errno, "open", dir, name);
   }
 
+  UniqueFd open_append(int dir, const std::string& name) override {
+    UniqueFd fd(::openat(dir, name.c_str(), O_RDWR | O_APPEND | O_CREAT | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC, 0600));
+    if (!fd.valid()) fail(errno, "open", dir, name);
+    return fd;
+  }
+
   void write(int fd, std::string_view octets) override {
     while (!octets.empty()) {
       const ssize_t written = ::write(fd, octets.data(), octets.size());
@@ -106,6 +126,21 @@ class RealFs final : public Fs {
     if (got < 0) fail(errno, "read", path_of(fd));
     out.resize(static_cast<std::size_t>(got));
     return out;
+  }
+
+  std::string read_at(int fd, std::uint64_t offset, std::size_t octets_max) override {
+    std::string out(octets_max, '\0');
+    ssize_t got = 0;
+    do {
+      got = ::pread(fd, out.data(), out.size(), static_cast<off_t>(offset));
+    } while (got < 0 && errno == EINTR);
+    if (got < 0) fail(errno, "read", path_of(fd));
+    out.resize(static_cast<std::size_t>(got));
+    return out;
+  }
+
+  void truncate(int fd, std::uint64_t size) override {
+    if (::ftruncate(fd, static_cast<off_t>(size)) != 0) fail(errno, "shorten", path_of(fd));
   }
 
   void sync_file(int fd) override {
@@ -162,14 +197,21 @@ class RealFs final : public Fs {
       if (errno == ENOENT) return std::nullopt;
       fail(errno, "look at", dir, name);
     }
-    return FileStat{.is_directory = S_ISDIR(found.st_mode),
-                    .is_regular = S_ISREG(found.st_mode),
-                    .size = static_cast<std::uint64_t>(found.st_size),
-                    .device = found.st_dev,
-                    .inode = found.st_ino,
-                    .mode = found.st_mode & 07777U,
-                    .owner = found.st_uid,
-                    .modified = found.st_mtime};
+    return facts_of(found);
+  }
+
+  FileStat stat_open(int fd) override {
+    struct stat found {};
+    if (::fstat(fd, &found) != 0) fail(errno, "look at", path_of(fd));
+    return facts_of(found);
+  }
+
+  void mark_unread(int fd) override {
+    struct stat found {};
+    if (::fstat(fd, &found) != 0) return;
+    std::array<timespec, 2> times = {found.st_atim, {.tv_sec = 0, .tv_nsec = UTIME_OMIT}};
+    times[0].tv_sec = std::min(found.st_atim.tv_sec, found.st_mtim.tv_sec - 1);
+    (void)::futimens(fd, times.data());
   }
 
   std::uint64_t free_octets(int dir) override {

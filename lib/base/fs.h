@@ -26,6 +26,7 @@ struct FileStat {
   std::uint64_t inode = 0;
   std::uint32_t mode = 0;
   std::uint32_t owner = 0;
+  std::uint64_t links = 0;
   std::int64_t modified = 0;  // seconds since 1970
 };
 
@@ -43,10 +44,15 @@ class Fs {
   virtual UniqueFd create(int dir, const std::string& name) = 0;
   // An existing file for reading. Empty if it does not exist.
   virtual std::optional<UniqueFd> open(int dir, const std::string& name) = 0;
+  // A file for reading anywhere and for writing at its end, made (0600) if it does not exist. Never waits for the other end of a pipe.
+  virtual UniqueFd open_append(int dir, const std::string& name) = 0;
   // Writes all octets.
   virtual void write(int fd, std::string_view octets) = 0;
   // Reads up to `octets_max` octets; empty at the end.
   virtual std::string read(int fd, std::size_t octets_max) = 0;
+  // Reads up to `octets_max` octets from `offset` on; empty at the end.
+  virtual std::string read_at(int fd, std::uint64_t offset, std::size_t octets_max) = 0;
+  virtual void truncate(int fd, std::uint64_t size) = 0;
   // fdatasync of a file.
   virtual void sync_file(int fd) = 0;
   // fsync of a directory: the names made, moved and removed in it so far are durable.
@@ -61,6 +67,10 @@ class Fs {
   virtual std::vector<std::string> list(int dir) = 0;
   // lstat below `dir`. Empty if it does not exist.
   virtual std::optional<FileStat> stat(int dir, const std::string& name) = 0;
+  // fstat.
+  virtual FileStat stat_open(int fd) = 0;
+  // Sets the time of last access before that of the last change, by which readers of an mbox know that mail is new. A courtesy: failing is not told.
+  virtual void mark_unread(int fd) = 0;
   // Octets an ordinary user may still write on the file system that holds `dir`.
   virtual std::uint64_t free_octets(int dir) = 0;
 };

@@ -39,11 +39,18 @@ std::string_view key_of(SourceKind kind) {
 
 void require_keys(const Account& account, Diagnostics& diagnostics) {
   bool has_source = false;
+  bool has_mailstore = false;
   for (const Key& key : all_keys()) {
     const bool written = account.origins.contains(std::string(key.name));
-    has_source = has_source || (key.secret_source && written);
+    has_source = has_source || (key.one_of == OneOf::secret_source && written);
+    has_mailstore = has_mailstore || (key.one_of == OneOf::mailstore && written);
     if (key.required && !written)
       diagnostics.push_back({account.origin, fmt::format("account \"{}\" has no {}: {}", account.name, key.name, key.description)});
+  }
+  if (!has_mailstore) {
+    diagnostics.push_back({account.origin, fmt::format("account \"{}\" has neither maildir nor mbox, expected one of them: where its messages are "
+                                                       "delivered to",
+                                                       account.name)});
   }
   if (has_source) return;
   diagnostics.push_back({account.origin, fmt::format("account \"{}\" has no source of its password, expected one of password_command, password_file, "
@@ -63,6 +70,14 @@ void check_tls(const Account& account, Diagnostics& diagnostics) {
         {origin_of(account, "tls_trust"),
          fmt::format("tls_trust: account \"{}\" has no pin to trust, expected tls_pin_sha256 with the server's key", account.name)});
   }
+}
+
+void check_mailstore(const Account& account, Diagnostics& diagnostics) {
+  const auto report = [&](const std::string& key, const std::string& text) { diagnostics.push_back({origin_of(account, key), key + ": " + text}); };
+  // Its cur/ and new/ would stand beside /etc.
+  if (std::filesystem::path(account.maildir).lexically_normal() == "/")
+    report("maildir", "\"/\" is the root of the file system, expected a folder for this account's mail");
+  if (std::filesystem::path(account.mbox).lexically_normal() == "/") report("mbox", "\"/\" is the root of the file system, expected a file");
 }
 
 // Doubled slashes, "." in between and slashes at the end are dropped, so that one folder has one name; ".." stays, it may follow a symbolic link.
@@ -115,7 +130,8 @@ class Expansion {
 
 void expand_templates(Account& account, const std::string& home, Diagnostics& diagnostics) {
   Expansion expansion(account, home, diagnostics);
-  account.maildir = expansion.path("maildir", account.maildir);
+  if (account.origins.contains("maildir")) account.maildir = expansion.path("maildir", account.maildir);
+  if (account.origins.contains("mbox")) account.mbox = expansion.path("mbox", account.mbox);
   if (!account.tls.ca_file.empty()) account.tls.ca_file = expansion.below_home("tls_ca_file", account.tls.ca_file);
   secrets::SecretSpec& secret = account.secret;
   const std::string_view key = key_of(secret.kind);
@@ -131,11 +147,7 @@ void complete_account(Account& account, const std::string& home, Diagnostics& di
   check_tls(account, diagnostics);
   if (!account.origins.contains("port")) account.endpoint.port = account.tls.mode == net::TlsMode::implicit ? kPortImplicitTls : kPortPlain;
   expand_templates(account, home, diagnostics);
-  // Its cur/ and new/ would stand beside /etc.
-  if (std::filesystem::path(account.maildir).lexically_normal() == "/") {
-    diagnostics.push_back(
-        {origin_of(account, "maildir"), "maildir: \"/\" is the root of the file system, expected a folder for this account's mail"});
-  }
+  check_mailstore(account, diagnostics);
 }
 
 void warn_about(const Account& account, Diagnostics& warnings) {

@@ -22,6 +22,7 @@ struct Origin {
 };
 
 enum class AuthMethod { automatic, user, plain, apop };
+enum class MboxLocks { fcntl, fcntl_dot_lock, all };  // all: flock too
 enum class Pipelining { automatic, on, off };
 
 // What happens on the server to a message that is stored here (RFC 1939 section 8 leaves it to the client).
@@ -41,7 +42,9 @@ struct Account {
   AuthMethod auth = AuthMethod::automatic;
   secrets::SecretSpec secret;
   std::chrono::seconds secret_lifetime{std::chrono::hours(12)};
-  std::string maildir;  // absolute
+  std::string maildir;  // absolute; one of the two is set
+  std::string mbox;
+  MboxLocks mbox_locks = MboxLocks::fcntl_dot_lock;
   LeaveOnServer leave_on_server;
   std::uint64_t max_message_size = 512ULL << 20U;  // octets
   std::chrono::seconds interval{std::chrono::minutes(5)};

@@ -26,6 +26,7 @@ constexpr std::array<std::string_view, 3> kTlsTrusts = {"ca", "pin", "ca+pin"};
 constexpr std::array<std::string_view, 2> kTlsVersions = {"1.2", "1.3"};
 constexpr std::array<std::string_view, 4> kAuthMethods = {"auto", "user", "plain", "apop"};
 constexpr std::array<std::string_view, 3> kPipelinings = {"auto", "on", "off"};
+constexpr std::array<std::string_view, 3> kMboxLocks = {"fcntl", "fcntl+dotlock", "fcntl+dotlock+flock"};
 constexpr std::array<std::string_view, 3> kLogFormats = {"auto", "plain", "json"};
 constexpr std::array<std::string_view, 4> kLogLevels = {"debug", "info", "warning", "error"};
 static_assert(static_cast<std::size_t>(net::TlsMode::none) + 1 == kTlsModes.size());
@@ -33,6 +34,7 @@ static_assert(static_cast<std::size_t>(net::TlsTrust::ca_and_pin) + 1 == kTlsTru
 static_assert(static_cast<std::size_t>(net::TlsVersion::v1_3) + 1 == kTlsVersions.size());
 static_assert(static_cast<std::size_t>(AuthMethod::apop) + 1 == kAuthMethods.size());
 static_assert(static_cast<std::size_t>(Pipelining::off) + 1 == kPipelinings.size());
+static_assert(static_cast<std::size_t>(MboxLocks::all) + 1 == kMboxLocks.size());
 static_assert(static_cast<std::size_t>(LogFormatKey::json) + 1 == kLogFormats.size());
 
 // A field of a record, by pointer to member or, below another struct, by a function.
@@ -113,8 +115,9 @@ std::optional<std::string> checked_template(std::optional<std::string> text, con
   return std::nullopt;
 }
 
-void set_maildir(const Value& value, Account& account, Faults& faults) {
-  if (auto path = checked_template(read_path(value, faults), value, faults)) account.maildir = std::move(*path);
+template <auto Field>
+void set_template_path(const Value& value, Account& account, Faults& faults) {
+  if (auto path = checked_template(read_path(value, faults), value, faults)) std::invoke(Field, account) = std::move(*path);
 }
 
 void set_tls_ca_file(const Value& value, Account& account, Faults& faults) {
@@ -242,10 +245,15 @@ constexpr Key required(Key key) {
   return key;
 }
 
+constexpr Key mailstore(Key key) {
+  key.one_of = OneOf::mailstore;
+  return key;
+}
+
 constexpr Key source(std::string_view name, std::string_view type, std::string_view description, void (*set)(const Value&, Account&, Faults&),
                      std::string (*show)(const Account&)) {
   Key key = account_key(name, type, "", description, set, show);
-  key.secret_source = true;
+  key.one_of = OneOf::secret_source;
   return key;
 }
 
@@ -285,8 +293,13 @@ const std::array kKeys = {
            show_secret_value<SourceKind::credential>),
     account_key("secret_lifetime", kDuration, R"("12h")", "how long the password is kept in memory; \"0s\": read for each session",
                 set_duration<&Account::secret_lifetime, 0, kLifetimeMax>, show_duration<&Account::secret_lifetime>),
-    required(account_key("maildir", kPath, "", "the Maildir that messages are delivered to; made when it is new", set_maildir,
-                         show_text<&Account::maildir, Account>)),
+    mailstore(account_key("maildir", kPath, "", "the Maildir that messages are delivered to; made when it is new",
+                          set_template_path<&Account::maildir>, show_text<&Account::maildir, Account>)),
+    mailstore(account_key("mbox", kPath, "", "instead of a Maildir: the mbox that messages are appended to; made when it is new",
+                          set_template_path<&Account::mbox>, show_text<&Account::mbox, Account>)),
+    account_key("mbox_locks", R"("fcntl" | "fcntl+dotlock" | "fcntl+dotlock+flock")", R"("fcntl+dotlock")",
+                "the locks that keep other programs out of the mbox meanwhile", set_choice<&Account::mbox_locks, kMboxLocks, Account>,
+                show_choice<&Account::mbox_locks, kMboxLocks, Account>),
     account_key("leave_on_server", "boolean or duration", "true",
                 "true: for ever; false: deleted after a successful sync; \"14d\": so long after we stored it", set_leave_on_server,
                 show_leave_on_server),

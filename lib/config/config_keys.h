@@ -22,6 +22,7 @@ constexpr std::chrono::seconds kLeaveOnServerMin{1};
 constexpr std::chrono::seconds kLeaveOnServerMax = std::chrono::hours(24 * 3650);
 constexpr std::uint64_t kMessageOctetsMax = 1ULL << 40U;
 
+enum class OneOf { none, secret_source, mailstore };
 enum class Section { daemon, account };  // [daemon]; [defaults] and [accounts.NAME]
 
 struct Key {
@@ -30,7 +31,7 @@ struct Key {
   std::string_view type;          // "boolean", "duration", "\"on\" | \"off\"": as the documentation says it
   std::string_view default_text;  // as TOML; empty: none, or required
   std::string_view description;   // one line
-  bool secret_source = false;     // an account has exactly one of these
+  OneOf one_of = OneOf::none;     // an account has exactly one key of each such group
   bool required = false;          // in each account, from [defaults] if not its own
 
   // Puts a written value into the record, or says in Faults why not. The one that belongs to `section` is set, the other is null.

@@ -23,9 +23,17 @@ const Entry* find_entry(const std::vector<Entry>& entries, std::string_view key)
   return found == entries.end() ? nullptr : &*found;
 }
 
-bool is_secret_source(const Entry& entry) {
+OneOf group_of(const Entry& entry) {
   const Key* const key = find_key(Section::account, entry.key);
-  return key != nullptr && key->secret_source;
+  return key == nullptr ? OneOf::none : key->one_of;
+}
+
+// A key of the same group, of which an account has one.
+const Entry* find_rival(const std::vector<Entry>& entries, const Entry& entry) {
+  const OneOf group = group_of(entry);
+  if (group == OneOf::none) return nullptr;
+  const auto found = std::ranges::find(entries, group, group_of);
+  return found == entries.end() ? nullptr : &*found;
 }
 
 // One section of one file.
@@ -42,7 +50,7 @@ class SectionReader {
       } else if (const Entry* const other = find_entry(entries, entry.key)) {
         diagnostics_.push_back({entry.where, fmt::format("{}: set in two files, here and at {}; keep one", entry.key, place_text(other->where))});
       } else {
-        refuse_second_source(entry, entries);
+        refuse_second_of_group(entry, entries);
         entries.push_back(entry);
       }
     }
@@ -62,11 +70,12 @@ class SectionReader {
     return start + did_you_mean(entry.key, known_);
   }
 
-  void refuse_second_source(const Entry& entry, const std::vector<Entry>& entries) {
-    const auto first = is_secret_source(entry) ? std::ranges::find_if(entries, is_secret_source) : entries.end();
-    if (first == entries.end()) return;
-    diagnostics_.push_back({entry.where, fmt::format("{}: {} has {} already ({}), expected one source of the password", entry.key, title_, first->key,
-                                                     place_text(first->where))});
+  void refuse_second_of_group(const Entry& entry, const std::vector<Entry>& entries) {
+    const Entry* const first = find_rival(entries, entry);
+    if (first == nullptr) return;
+    const std::string_view expected = group_of(entry) == OneOf::secret_source ? "one source of the password" : "either maildir or mbox";
+    diagnostics_.push_back(
+        {entry.where, fmt::format("{}: {} has {} already ({}), expected {}", entry.key, title_, first->key, place_text(first->where), expected)});
   }
 
   Section section_;
@@ -131,9 +140,8 @@ void add_file(const Value& root, Sections& sections, Diagnostics& diagnostics) {
 
 std::vector<Entry> merged(const AccountSection& account, const std::vector<Entry>& defaults) {
   std::vector<Entry> entries = account.entries;
-  const bool own_source = std::ranges::any_of(account.entries, is_secret_source);
   for (const Entry& entry : defaults) {
-    const bool replaced = find_entry(account.entries, entry.key) != nullptr || (own_source && is_secret_source(entry));
+    const bool replaced = find_entry(account.entries, entry.key) != nullptr || find_rival(account.entries, entry) != nullptr;
     if (!replaced) entries.push_back(entry);
   }
   return entries;

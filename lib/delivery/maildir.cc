@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/escape.h"
 #include "base/random.h"
+#include "delivery/folders.h"
 #include "delivery/maildir_name.h"
 
 namespace popsync::delivery {
@@ -19,31 +20,6 @@ namespace {
 constexpr std::string_view kOurFolder = ".popsync";  // below tmp/
 constexpr std::string_view kIdFile = "id";
 const std::array<std::string, 3> kFolders = {"tmp", "new", "cur"};
-
-std::string folder_of(std::string_view path) {
-  const auto slash = path.find_last_of('/');
-  return slash == 0 || slash == std::string_view::npos ? "/" : std::string(path.substr(0, slash));
-}
-
-std::string last_part(std::string_view path) { return std::string(path.substr(path.find_last_of('/') + 1)); }
-
-// Opens a folder, making it and its missing parents; each is durable in its parent before anything is put into it.
-UniqueFd make_path(Fs& fs, const std::string& path) {
-  if (auto found = fs.open_root(path)) return std::move(*found);
-  UniqueFd parent = make_path(fs, folder_of(path));
-  fs.make_directory(parent.get(), last_part(path));
-  fs.sync_directory(parent.get());
-  auto made = fs.open_root(path);
-  if (!made) throw Error(ErrorCode::mailstore_unavailable, "cannot open " + escaped(path) + ", which was just made");
-  return std::move(*made);
-}
-
-UniqueFd make_folder(Fs& fs, int parent, const std::string& name) {
-  if (fs.make_directory(parent, name)) fs.sync_directory(parent);
-  auto folder = fs.open_directory(parent, name);
-  if (!folder) throw Error(ErrorCode::mailstore_unavailable, "cannot open the folder " + escaped(name) + ", which was just made");
-  return std::move(*folder);
-}
 
 std::optional<MailstoreId> read_id(Fs& fs, int root) {
   const auto tmp = fs.open_directory(root, "tmp");

@@ -26,8 +26,8 @@ std::string generation_name(std::uint64_t generation) { return std::string(kGene
 
 }  // namespace
 
-StagedMessage::StagedMessage(Fs& fs, int staging_dir, std::string name)
-    : fs_(fs), dir_(staging_dir), name_(std::move(name)), fd_(fs.create(staging_dir, name_)) {}
+StagedMessage::StagedMessage(Fs& fs, int staging_dir, std::string name, std::optional<MboxEntryFormatter> entry)
+    : fs_(fs), dir_(staging_dir), name_(std::move(name)), fd_(fs.create(staging_dir, name_)), formatter_(std::move(entry)) {}
 
 StagedMessage::~StagedMessage() {
   if (synced_.valid()) synced_.wait();  // the pool still holds the descriptor
@@ -51,13 +51,31 @@ void StagedMessage::finish() {
   flush();
   std::string().swap(buffer_);
   prints_ = printer_.finish();
+  if (!formatter_) return;
+  std::string end;
+  formatter_->finish(end);
+  put(end);
+  entry_print_.sha256 = entry_digest_.finish();
+  std::string().swap(formatted_);
 }
 
 void StagedMessage::flush() {
   if (buffer_.empty()) return;
   printer_.update(buffer_);
-  fs_.write(fd_.get(), buffer_);
+  if (formatter_) {
+    formatted_.clear();
+    formatter_->convert(buffer_, formatted_);
+    put(formatted_);
+  } else {
+    fs_.write(fd_.get(), buffer_);
+  }
   buffer_.clear();
+}
+
+void StagedMessage::put(std::string_view stored) {
+  entry_digest_.update(stored);
+  entry_print_.length += stored.size();
+  if (!stored.empty()) fs_.write(fd_.get(), stored);
 }
 
 void StagedMessage::start_sync(SyncPool& pool) {
@@ -72,6 +90,11 @@ void StagedMessage::wait_synced() { synced_.get(); }
 StagingFolder::StagingFolder(Fs& fs, UniqueFd dir) : fs_(fs), dir_(std::move(dir)) {}
 
 std::unique_ptr<StagedMessage> StagingFolder::begin(std::string name) { return std::make_unique<StagedMessage>(fs_, dir_.get(), std::move(name)); }
+
+std::unique_ptr<StagedMessage> StagingFolder::begin_entry(std::string name, WallTime received) {
+  MboxEntryFormatter formatter(name, received);
+  return std::make_unique<StagedMessage>(fs_, dir_.get(), std::move(name), std::move(formatter));
+}
 
 void StagingFolder::sync() { fs_.sync_directory(dir_.get()); }
 

@@ -18,17 +18,25 @@
 
 #include "base/fs.h"
 #include "delivery/line_ending.h"
+#include "delivery/mbox_format.h"
 #include "delivery/message_prints.h"
 #include "delivery/sync_pool.h"
 
 namespace popsync::delivery {
+
+// An mbox entry as it stands in its staged file.
+struct EntryPrint {
+  std::uint64_t length = 0;
+  std::string sha256;  // 32 octets
+};
 
 // A message on its way to the disk: write(), then finish(), then start_sync(), wait_synced(). Destroyed before keep(), its file is removed: nothing
 // refers to it yet. After keep() a database row may name it, and only recovery decides. `fs` and the staging folder must outlive it. One thread, but
 // it may be handed on.
 class StagedMessage {
  public:
-  StagedMessage(Fs& fs, int staging_dir, std::string name);
+  // With `entry`, the file holds the message as an entry of an mbox; prints() are those of the message all the same.
+  StagedMessage(Fs& fs, int staging_dir, std::string name, std::optional<MboxEntryFormatter> entry = {});
   StagedMessage(const StagedMessage&) = delete;
   StagedMessage& operator=(const StagedMessage&) = delete;
   ~StagedMessage();
@@ -47,9 +55,11 @@ class StagedMessage {
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] std::uint64_t wire_octets() const { return wire_octets_; }
   [[nodiscard]] const Prints& prints() const { return prints_; }
+  [[nodiscard]] const EntryPrint& entry() const { return entry_print_; }
 
  private:
   void flush();
+  void put(std::string_view stored);
 
   Fs& fs_;
   int dir_;
@@ -58,6 +68,10 @@ class StagedMessage {
   CrlfToLf line_endings_;
   MessagePrinter printer_;
   Prints prints_;
+  std::optional<MboxEntryFormatter> formatter_;
+  std::string formatted_;
+  Sha256 entry_digest_;
+  EntryPrint entry_print_;
   std::string buffer_;
   std::uint64_t wire_octets_ = 0;
   std::future<void> synced_;
@@ -69,6 +83,8 @@ class StagingFolder {
   StagingFolder(Fs& fs, UniqueFd dir);
 
   std::unique_ptr<StagedMessage> begin(std::string name);
+  // As an entry of an mbox; `name` is its marker too.
+  std::unique_ptr<StagedMessage> begin_entry(std::string name, WallTime received);
   // The names made in it and moved out of it are durable.
   void sync();
   // Messages in it, in no order.

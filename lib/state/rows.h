@@ -47,6 +47,15 @@ struct MessageRow {
   std::uint32_t tries = 0;                            // of a held message
 };
 
+enum class MailstoreKind { maildir = 0, mbox = 1 };
+
+// Where in an mbox an entry was about to be written: committed before it is.
+struct EntryPlace {
+  std::uint64_t offset = 0;
+  std::uint64_t length = 0;
+  std::string sha256;
+};
+
 // A row with what recovery needs.
 struct StagedRow {
   RowId id = 0;
@@ -55,6 +64,7 @@ struct StagedRow {
   std::uint64_t stored_size = 0;
   std::string sha256;
   bool suspect = false;
+  EntryPlace entry = {};  // in an mbox
 };
 
 struct HeldRow {
@@ -76,8 +86,9 @@ struct PublishedRow {
 struct MailstoreRow {
   RowId id = 0;
   std::string path;
-  std::string store_id;
+  std::string store_id;  // of a Maildir
   std::uint64_t generation = 0;
+  MailstoreKind kind = MailstoreKind::maildir;
 };
 
 struct LastError {

@@ -4,6 +4,7 @@
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <sqlite3.h>
 
+#include <array>
 #include <string>
 
 #include "base/error.h"
@@ -72,6 +73,17 @@ CREATE INDEX message_by_state ON message(account, state) WHERE state IN (0, 3);
 CREATE INDEX message_by_mailstore ON message(mailstore);
 )sql";
 
+// What was added since: step i makes version i + 2 of version i + 1. A new database takes them all, so both ways lead to the same tables. Never
+// changed once released, only added to.
+constexpr std::array kSteps = {
+    // An mbox as mailstore, and where in it an entry was about to be written.
+    "ALTER TABLE mailstore ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE message ADD COLUMN entry_offset INTEGER;"
+    "ALTER TABLE message ADD COLUMN entry_length INTEGER;"
+    "ALTER TABLE message ADD COLUMN entry_sha256 BLOB",
+};
+static_assert(kSteps.size() + 1 == kSchemaVersion);
+
 std::int32_t integer_pragma(SQLite::Database& database, const std::string& name) { return database.execAndGet("PRAGMA " + name).getInt(); }
 
 bool is_empty(SQLite::Database& database) { return database.execAndGet("SELECT count(*) FROM sqlite_schema").getInt() == 0; }
@@ -109,10 +121,15 @@ void refuse_foreign(SQLite::Database& database) {
 }
 
 void prepare_schema(SQLite::Database& database) {
-  if (!is_empty(database)) return;
+  const bool fresh = is_empty(database);
+  const std::int32_t version = fresh ? 1 : integer_pragma(database, "user_version");
+  if (!fresh && version == kSchemaVersion) return;
   database.exec("BEGIN IMMEDIATE");
-  database.exec(kTables);
-  database.exec("PRAGMA application_id=" + std::to_string(kApplicationId));
+  if (fresh) {
+    database.exec(kTables);
+    database.exec("PRAGMA application_id=" + std::to_string(kApplicationId));
+  }
+  for (auto step = static_cast<std::size_t>(version) - 1; step < kSteps.size(); ++step) database.exec(kSteps.at(step));
   database.exec("PRAGMA user_version=" + std::to_string(kSchemaVersion));
   database.exec("COMMIT");
 }

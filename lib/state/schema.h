@@ -11,13 +11,13 @@ class Database;
 namespace popsync::state {
 
 constexpr std::int32_t kApplicationId = 0x506f5053;  // "PoPS"
-constexpr std::int32_t kSchemaVersion = 1;
+constexpr std::int32_t kSchemaVersion = 2;           // one more with each step in schema.cc
 
 // Pragmas of every connection: WAL, synchronous=FULL (read back), no automatic checkpoints, defensive. Throws Error state_corrupt or io_error.
 void prepare_connection(SQLite::Database& database);
 // Before anything is written: Error state_corrupt for a file of something else, newer_schema for one of a newer popsync.
 void refuse_foreign(SQLite::Database& database);
-// Makes the tables in a new database.
+// Makes the tables in a new database, and brings an older one up to this version; all of it happens or nothing.
 void prepare_schema(SQLite::Database& database);
 
 }  // namespace popsync::state

@@ -216,14 +216,15 @@ std::vector<MailstoreRow> StateStore::mailstores(std::string_view account_id) {
   const std::lock_guard lock(impl_->mutex);
   return guarded([&] {
     std::vector<MailstoreRow> rows;
-    SQLite::Statement& row = impl_->statement("SELECT id, path, store_id, generation FROM mailstore WHERE account = ? ORDER BY id");
+    SQLite::Statement& row = impl_->statement("SELECT id, path, store_id, generation, kind FROM mailstore WHERE account = ? ORDER BY id");
     const ResetAtEnd reset(row);
     row.bind(1, std::string(account_id));
     while (row.executeStep()) {
       rows.push_back({.id = row.getColumn(0).getInt64(),
                       .path = row.getColumn(1).getString(),
                       .store_id = row.getColumn(2).getString(),
-                      .generation = count_at(row.getColumn(3))});
+                      .generation = count_at(row.getColumn(3)),
+                      .kind = static_cast<MailstoreKind>(row.getColumn(4).getInt())});
     }
     return rows;
   });
@@ -247,8 +248,9 @@ std::vector<StagedRow> StateStore::staged(std::string_view account_id) {
   const std::lock_guard lock(impl_->mutex);
   return guarded([&] {
     std::vector<StagedRow> rows;
-    SQLite::Statement& row =
-        impl_->statement("SELECT id, mailstore, name, stored_size, sha256, suspect FROM message WHERE account = ? AND state = 0 ORDER BY id");
+    SQLite::Statement& row = impl_->statement(
+        "SELECT id, mailstore, name, stored_size, sha256, suspect, entry_offset, entry_length, entry_sha256 FROM message "
+        "WHERE account = ? AND state = 0 ORDER BY id");
     const ResetAtEnd reset(row);
     row.bind(1, std::string(account_id));
     while (row.executeStep()) {
@@ -257,7 +259,8 @@ std::vector<StagedRow> StateStore::staged(std::string_view account_id) {
                       .name = row.getColumn(2).getString(),
                       .stored_size = count_at(row.getColumn(3)),
                       .sha256 = octets_at(row.getColumn(4)),
-                      .suspect = flag_at(row.getColumn(5))});
+                      .suspect = flag_at(row.getColumn(5)),
+                      .entry = {.offset = count_at(row.getColumn(6)), .length = count_at(row.getColumn(7)), .sha256 = octets_at(row.getColumn(8))}});
     }
     return rows;
   });

@@ -142,11 +142,12 @@ void Transaction::forget_account(std::string_view id) {
   }
 }
 
-RowId Transaction::insert_mailstore(std::string_view account, const std::string& path, const std::string& store_id) {
-  hold_->run("INSERT INTO mailstore(account, path, store_id) VALUES(?, ?, ?)", [&](SQLite::Statement& row) {
+RowId Transaction::insert_mailstore(std::string_view account, const std::string& path, const std::string& store_id, MailstoreKind kind) {
+  hold_->run("INSERT INTO mailstore(account, path, store_id, kind) VALUES(?, ?, ?, ?)", [&](SQLite::Statement& row) {
     row.bind(1, std::string(account));
     row.bind(2, path);
     row.bind(3, store_id);
+    row.bind(4, static_cast<int>(kind));
   });
   return hold_->impl.database.getLastInsertRowid();
 }
@@ -185,7 +186,18 @@ RowId Transaction::insert_staged(const NewStaged& message) {
         row.bind(++index, message.suspect ? 1 : 0);
         row.bind(++index, to_unix_seconds(message.at));
       });
-  return hold_->impl.database.getLastInsertRowid();
+  const RowId id = hold_->impl.database.getLastInsertRowid();
+  if (message.entry) set_entry(id, *message.entry);
+  return id;
+}
+
+void Transaction::set_entry(RowId id, const EntryPlace& entry) {
+  hold_->run("UPDATE message SET entry_offset = ?, entry_length = ?, entry_sha256 = ? WHERE id = ?", [&](SQLite::Statement& row) {
+    row.bind(1, signed_of(entry.offset));
+    row.bind(2, signed_of(entry.length));
+    bind_octets(row, 3, entry.sha256);
+    row.bind(4, id);
+  });
 }
 
 void Transaction::record_published(RowId id, bool removable, WallTime at) {

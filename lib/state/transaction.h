@@ -21,6 +21,7 @@ struct NewStaged {
   std::string name;
   bool suspect = false;
   WallTime at{};
+  std::optional<EntryPlace> entry = {};  // in an mbox
 };
 
 struct NewKnown {
@@ -47,11 +48,13 @@ class Transaction {
   void add_delivered(std::string_view account, std::uint64_t messages, std::uint64_t octets);
   void forget_account(std::string_view id);
 
-  RowId insert_mailstore(std::string_view account, const std::string& path, const std::string& store_id);
+  RowId insert_mailstore(std::string_view account, const std::string& path, const std::string& store_id, MailstoreKind kind = MailstoreKind::maildir);
   void set_mailstore_id(RowId mailstore, const std::string& store_id);
   void set_generation(RowId mailstore, std::uint64_t generation);
 
   RowId insert_staged(const NewStaged& message);
+  // The entry is about to be written there, and not where it was to be before.
+  void set_entry(RowId id, const EntryPlace& entry);
   // STAGED becomes PUBLISHED. `removable`: we stored it whole, so it may be deleted on the server.
   void record_published(RowId id, bool removable, WallTime at);
   // PUBLISHED, but nobody saw the file: moved or deleted by the user. Never removable.

@@ -6,8 +6,10 @@
 #include <cstdint>
 #include <string>
 
+#include "delivery/mbox_lock.h"
 #include "net/pop3_client.h"
 #include "net/tls_policy.h"
+#include "state/rows.h"
 
 namespace popsync::sync {
 
@@ -17,12 +19,19 @@ struct LeavePolicy {
   std::chrono::seconds age{};  // remove_after: counted from our publication
 };
 
+// Where messages go.
+struct MailstoreTarget {
+  std::string path;  // absolute
+  state::MailstoreKind kind = state::MailstoreKind::maildir;
+  delivery::MboxLockKinds mbox_locks = {};
+};
+
 struct AccountSettings {
   std::string name;
   net::Endpoint endpoint;
   net::TlsPolicy tls;
   net::LoginOptions login;  // login.user names the maildrop
-  std::string maildir;      // absolute path
+  MailstoreTarget mailstore;
   LeavePolicy leave;
   std::string leave_text;  // as configured, to notice a change
   std::uint64_t max_message_size = 0;

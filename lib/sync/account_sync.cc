@@ -57,7 +57,7 @@ class AccountSync {
     if (!stored_) throw Error(ErrorCode::lock_held, "the account was changed by another popsync meanwhile", "try again");
     account_ = stored_;
     records_.emplace(services_.store, services_.clock, settings_, *account_);
-    std::optional<OpenMailstore> mailstore = find_mailstore(services_.store, services_.fs, *account_, settings_.maildir);
+    std::optional<OpenMailstore> mailstore = find_mailstore(services_.store, services_.fs, *account_, settings_.mailstore);
     recover_first(mailstore);
     try {
       if (hold_session(mailstore)) hold_session_apart(mailstore);
@@ -77,8 +77,8 @@ class AccountSync {
   // Returns whether messages are left that broke a session before and wait for one of their own.
   bool hold_session(std::optional<OpenMailstore>& mailstore) {
     OpenSession session = open();
-    // A new Maildir is made once the account has proved to be real: a wrong password must not leave folders behind.
-    if (!mailstore) mailstore.emplace(open_mailstore(services_.store, services_.fs, *account_, settings_.maildir));
+    // A new mailstore is made once the account has proved to be real: a wrong password must not leave folders behind.
+    if (!mailstore) mailstore.emplace(open_mailstore(services_.store, services_.fs, *account_, settings_.mailstore));
     const net::MaildropListing listing = look(*session.client);
     FetchPlan plan = make_plan(listing);
     records_->record_plan(plan, listing);
@@ -337,7 +337,7 @@ std::uint64_t recover_account(const SyncServices& services, const AccountSetting
   const AccountDecision decision = decide_account({settings.name, settings.endpoint.host, settings.login.user}, services.configured_names, stored);
   if (decision.match == AccountMatch::fresh || decision.match == AccountMatch::conflict) return 0;
   const state::FileLock lock = state::lock_account(services.store.directory(), decision.row.id, services.command, std::chrono::milliseconds(0), stop);
-  std::optional<OpenMailstore> mailstore = find_mailstore(services.store, services.fs, decision.row, settings.maildir);
+  std::optional<OpenMailstore> mailstore = find_mailstore(services.store, services.fs, decision.row, settings.mailstore);
   const Recovered recovered = recover(services.store, services.fs, services.clock, decision.row, mailstore ? &*mailstore : nullptr);
   return recovered.published + recovered.unverified;
 }

@@ -20,7 +20,38 @@ OpenMailstore make_mailstore(state::StateStore& store, Fs& fs, const state::Acco
   const state::RowId id = transaction.insert_mailstore(account.id, path, maildir.id());
   const state::MailstoreRow row{.id = id, .path = path, .store_id = maildir.id(), .generation = 0};
   transaction.commit();
-  return {.row = row, .maildir = std::move(maildir)};
+  return {.row = row, .maildir = std::move(maildir), .mbox = {}};
+}
+
+delivery::MboxPlace place_of(const state::StateStore& store, const state::AccountRow& account, const MailstoreTarget& target) {
+  return {
+      .path = target.path, .locks = target.mbox_locks, .state_directory = store.directory(), .account_id = account.id, .account_name = account.name};
+}
+
+OpenMailstore make_mbox(state::StateStore& store, Fs& fs, const state::AccountRow& account, const MailstoreTarget& target) {
+  delivery::Mbox mbox = delivery::Mbox::make(fs, place_of(store, account, target));
+  auto transaction = store.begin();
+  const state::RowId id = transaction.insert_mailstore(account.id, target.path, "", state::MailstoreKind::mbox);
+  transaction.commit();
+  const state::MailstoreRow row{.id = id, .path = target.path, .store_id = {}, .generation = 0, .kind = state::MailstoreKind::mbox};
+  return {.row = row, .maildir = {}, .mbox = std::move(mbox)};
+}
+
+[[noreturn]] void refuse_other_kind(const MailstoreTarget& target) {
+  const bool now_mbox = target.kind == state::MailstoreKind::mbox;
+  throw Error(
+      ErrorCode::mailstore_unavailable,
+      escaped(target.path) + " was " + (now_mbox ? "a Maildir" : "an mbox") + " of this account and is to be " + (now_mbox ? "an mbox" : "a Maildir"),
+      "name another path");
+}
+
+// The row of a path that the account has used before.
+std::optional<state::MailstoreRow> known_row(state::StateStore& store, const state::AccountRow& account, const MailstoreTarget& target) {
+  const auto rows = store.mailstores(account.id);
+  const auto row = std::ranges::find(rows, target.path, &state::MailstoreRow::path);
+  if (row == rows.end()) return std::nullopt;
+  if (row->kind != target.kind) refuse_other_kind(target);
+  return *row;
 }
 
 // The Maildir remembers this user and host under an account that the database has never heard of: the database was lost, and fetching into the
@@ -37,6 +68,16 @@ void refuse_lost_state(state::StateStore& store, const state::AccountRow& accoun
   }
 }
 
+void refuse_unsuitable(state::StateStore& store, Fs& fs, const state::AccountRow& account, const MailstoreTarget& target) {
+  if (target.kind == state::MailstoreKind::mbox) {
+    delivery::refuse_unsuitable(target.path, delivery::inspect_mbox(fs, target.path));
+    return;
+  }
+  const delivery::Inspection found = delivery::inspect(fs, target.path, store.install_key());
+  delivery::refuse_unsuitable(target.path, found);
+  refuse_lost_state(store, account, target.path, found);
+}
+
 // The folder's generation and the stored one differ by at most one batch, unless one of both came out of a backup.
 void check_generation(const state::MailstoreRow& row, delivery::StagingFolder& staging, const std::string& account) {
   const auto found = staging.generation();
@@ -50,13 +91,13 @@ void check_generation(const state::MailstoreRow& row, delivery::StagingFolder& s
               "if meant: `popsync check " + account + " --accept-mailstore`, then `popsync refetch " + account + " --missing`");
 }
 
-// What the accepted folder does not hold must not be deleted on the server: it may be the only copy.
-void distrust_missing(state::Transaction& transaction, delivery::Maildir& maildir, const std::vector<state::PublishedRow>& published) {
+// What the accepted mailstore does not hold must not be deleted on the server: it may be the only copy.
+void distrust_missing(state::Transaction& transaction, OpenMailstore& mailstore, const std::vector<state::PublishedRow>& published) {
   std::vector<std::string> wanted;
   for (const state::PublishedRow& row : published) wanted.push_back(row.name);
-  const auto names = maildir.published_names(wanted);
+  const auto present = present_in(mailstore, wanted);
   for (const state::PublishedRow& row : published) {
-    if (!names.contains(row.name)) transaction.set_removable(row.id, false);
+    if (!present.contains(row.name)) transaction.set_removable(row.id, false);
   }
 }
 
@@ -66,44 +107,76 @@ delivery::MailstoreOwner owner_of(const state::StateStore& store, const state::A
   return {.install_key = store.install_key(), .account_id = account.id, .account_name = account.name, .user = account.user, .host = account.host};
 }
 
-std::optional<OpenMailstore> find_mailstore(state::StateStore& store, Fs& fs, const state::AccountRow& account, const std::string& path) {
-  const auto rows = store.mailstores(account.id);
-  const auto row = std::ranges::find(rows, path, &state::MailstoreRow::path);
-  if (row == rows.end()) {
-    const delivery::Inspection found = delivery::inspect(fs, path, store.install_key());
-    delivery::refuse_unsuitable(path, found);
-    refuse_lost_state(store, account, path, found);
+std::optional<OpenMailstore> find_mailstore(state::StateStore& store, Fs& fs, const state::AccountRow& account, const MailstoreTarget& target) {
+  const auto row = known_row(store, account, target);
+  if (!row) {
+    refuse_unsuitable(store, fs, account, target);
     return std::nullopt;
   }
-  delivery::Maildir maildir = delivery::Maildir::open(fs, path, owner_of(store, account), row->store_id);
-  check_generation(*row, maildir.staging(), account.name);
-  return OpenMailstore{.row = *row, .maildir = std::move(maildir)};
+  OpenMailstore mailstore = open_as_it_is(store, fs, account, *row, target.mbox_locks);
+  if (mailstore.maildir) check_generation(*row, mailstore.staging(), account.name);
+  return mailstore;
 }
 
-OpenMailstore open_mailstore(state::StateStore& store, Fs& fs, const state::AccountRow& account, const std::string& path) {
-  if (auto found = find_mailstore(store, fs, account, path)) return std::move(*found);
-  if (!store.mailstores(account.id).empty())
-    log_info(account.name, "new Maildir " + escaped(path) + ": new mail goes there, nothing is fetched again");
-  return make_mailstore(store, fs, account, path);
+OpenMailstore open_as_it_is(state::StateStore& store, Fs& fs, const state::AccountRow& account, const state::MailstoreRow& row,
+                            const delivery::MboxLockKinds& locks) {
+  OpenMailstore mailstore{.row = row, .maildir = {}, .mbox = {}};
+  if (row.kind == state::MailstoreKind::mbox) {
+    mailstore.mbox.emplace(delivery::Mbox::open(fs, place_of(store, account, {.path = row.path, .kind = row.kind, .mbox_locks = locks})));
+  } else {
+    mailstore.maildir.emplace(delivery::Maildir::open(fs, row.path, owner_of(store, account), row.store_id));
+  }
+  return mailstore;
 }
 
-OpenMailstore accept_mailstore(state::StateStore& store, Fs& fs, const state::AccountRow& account, const std::string& path) {
-  const auto rows = store.mailstores(account.id);
-  const auto row = std::ranges::find(rows, path, &state::MailstoreRow::path);
-  if (row == rows.end()) return make_mailstore(store, fs, account, path);
+OpenMailstore open_mailstore(state::StateStore& store, Fs& fs, const state::AccountRow& account, const MailstoreTarget& target) {
+  if (auto found = find_mailstore(store, fs, account, target)) return std::move(*found);
+  const bool mbox = target.kind == state::MailstoreKind::mbox;
+  if (!store.mailstores(account.id).empty()) {
+    log_info(account.name,
+             std::string("new ") + (mbox ? "mbox " : "Maildir ") + escaped(target.path) + ": new mail goes there, nothing is fetched again");
+  }
+  return mbox ? make_mbox(store, fs, account, target) : make_mailstore(store, fs, account, target.path);
+}
+
+OpenMailstore accept_mailstore(state::StateStore& store, Fs& fs, const state::AccountRow& account, const MailstoreTarget& target) {
+  const auto row = known_row(store, account, target);
+  const bool mbox = target.kind == state::MailstoreKind::mbox;
+  if (!row) return mbox ? make_mbox(store, fs, account, target) : make_mailstore(store, fs, account, target.path);
   std::vector<state::PublishedRow> published = store.published(account.id);
   std::erase_if(published, [&](const state::PublishedRow& each) { return each.mailstore != row->id; });
+  OpenMailstore accepted{.row = *row, .maildir = {}, .mbox = {}};
+  if (mbox) accepted.mbox.emplace(delivery::Mbox::make(fs, place_of(store, account, target)));
   auto transaction = store.begin();
-  delivery::Maildir maildir = delivery::Maildir::make(fs, path, owner_of(store, account));
-  distrust_missing(transaction, maildir, published);
-  const std::uint64_t generation = maildir.staging().generation().value_or(row->generation);
-  maildir.staging().set_generation(generation);
-  maildir.staging().sync();
-  transaction.set_mailstore_id(row->id, maildir.id());
-  transaction.set_generation(row->id, generation);
+  if (!mbox) {
+    accepted.maildir.emplace(delivery::Maildir::make(fs, target.path, owner_of(store, account)));
+    accepted.row.generation = accepted.maildir->staging().generation().value_or(row->generation);
+    accepted.row.store_id = accepted.maildir->id();
+    accepted.maildir->staging().set_generation(accepted.row.generation);
+    accepted.maildir->staging().sync();
+    transaction.set_mailstore_id(row->id, accepted.row.store_id);
+    transaction.set_generation(row->id, accepted.row.generation);
+  }
+  distrust_missing(transaction, accepted, published);
   transaction.commit();
-  const state::MailstoreRow accepted{.id = row->id, .path = path, .store_id = maildir.id(), .generation = generation};
-  return {.row = accepted, .maildir = std::move(maildir)};
+  return accepted;
+}
+
+std::unordered_set<std::string> present_in(OpenMailstore& mailstore, std::span<const std::string> wanted) {
+  std::unordered_set<std::string> present;
+  if (mailstore.maildir) {
+    const auto names = mailstore.maildir->published_names(wanted);
+    for (const std::string& name : wanted) {
+      if (names.contains(name)) present.insert(name);
+    }
+    return present;
+  }
+  const std::unordered_set<std::string_view> sought(wanted.begin(), wanted.end());
+  delivery::MboxScanner scanner([&](const delivery::MboxEntry& entry) {
+    if (sought.contains(entry.marker)) present.insert(entry.marker);
+  });
+  mailstore.mbox->scan(scanner);
+  return present;
 }
 
 }  // namespace popsync::sync

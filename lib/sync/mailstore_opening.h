@@ -1,30 +1,44 @@
 // SPDX-License-Identifier: MIT
-// From an account's row to its open Maildir: made when its path is new to the account, else recognised; never made anew where it was before.
+// From an account's row to its open mailstore: made when its path is new to the account, else recognised; never made anew where it was before.
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
+#include <unordered_set>
 
 #include "delivery/maildir.h"
+#include "delivery/mbox.h"
 #include "state/state_store.h"
+#include "sync/account_settings.h"
 
 namespace popsync::sync {
 
 struct OpenMailstore {
   state::MailstoreRow row;
-  delivery::Maildir maildir;
+  std::optional<delivery::Maildir> maildir;  // one of the two
+  std::optional<delivery::Mbox> mbox;
+
+  delivery::StagingFolder& staging() { return maildir ? maildir->staging() : mbox->staging(); }
 };
 
 delivery::MailstoreOwner owner_of(const state::StateStore& store, const state::AccountRow& account);
 
-// The Maildir at a path that the account has used before; empty if the path is new to it, after making sure that a Maildir could be made there.
+// The mailstore at a path that the account has used before; empty if the path is new to it, after making sure that one could be made there.
 // Makes nothing. Errors: mailstore_unavailable, mailstore_foreign.
-std::optional<OpenMailstore> find_mailstore(state::StateStore& store, Fs& fs, const state::AccountRow& account, const std::string& path);
+std::optional<OpenMailstore> find_mailstore(state::StateStore& store, Fs& fs, const state::AccountRow& account, const MailstoreTarget& target);
 
-// The same, and makes it if it is new. Errors: mailstore_unavailable, mailstore_foreign.
-OpenMailstore open_mailstore(state::StateStore& store, Fs& fs, const state::AccountRow& account, const std::string& path);
+// The mailstore of a row, for looking or settling, whatever its generation says. Errors: mailstore_unavailable, mailstore_foreign.
+OpenMailstore open_as_it_is(state::StateStore& store, Fs& fs, const state::AccountRow& account, const state::MailstoreRow& row,
+                            const delivery::MboxLockKinds& locks = {});
 
-// The operator says that what is at `path` now is meant: its id (made if missing) and its generation are taken as they are.
-OpenMailstore accept_mailstore(state::StateStore& store, Fs& fs, const state::AccountRow& account, const std::string& path);
+// As find_mailstore(), and makes it if it is new. Errors: mailstore_unavailable, mailstore_foreign.
+OpenMailstore open_mailstore(state::StateStore& store, Fs& fs, const state::AccountRow& account, const MailstoreTarget& target);
+
+// The operator says that what is there now is meant: a Maildir's id (made if missing) and its generation are taken as they are.
+OpenMailstore accept_mailstore(state::StateStore& store, Fs& fs, const state::AccountRow& account, const MailstoreTarget& target);
+
+// Those of the wanted names whose messages are in the mailstore. Of an mbox at least: a reader may be rewriting it.
+std::unordered_set<std::string> present_in(OpenMailstore& mailstore, std::span<const std::string> wanted);
 
 }  // namespace popsync::sync

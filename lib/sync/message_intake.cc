@@ -20,7 +20,9 @@ MessageIntake::MessageIntake(Context context, std::span<const Fetch> fetches)
 void MessageIntake::begin(std::size_t index) {
   const pop3::ListingEntry& entry = fetches_[index].entry;
   const std::string token = delivery::make_token(context_.store.install_key(), context_.account.id, entry.uid.octets, entry.list_size);
-  open_ = context_.mailstore.maildir.staging().begin(delivery::make_name(context_.clock, token));
+  delivery::StagingFolder& staging = context_.mailstore.staging();
+  open_ = context_.mailstore.mbox ? staging.begin_entry(delivery::make_marker(token), context_.clock.wall())
+                                  : staging.begin(delivery::make_name(context_.clock, token));
 }
 
 void MessageIntake::body(std::size_t index, std::string_view octets) {

@@ -13,6 +13,19 @@ namespace {
 
 constexpr std::chrono::seconds kLoneCommitAfter{1};  // a PUBLISHED commit waits so long for a batch to ride with
 
+// Where the entries will stand, one behind the other; the padding counts to the first.
+std::vector<state::EntryPlace> places_of(const Batch& batch, delivery::LockedMbox& mbox, const std::string& padding) {
+  std::vector<state::EntryPlace> places;
+  std::uint64_t offset = mbox.size();
+  for (const BatchEntry& entry : batch) {
+    const bool padded = places.empty() && !padding.empty();
+    const delivery::EntryPrint print = padded ? mbox.print_of_staged(padding, entry.message->name()) : entry.message->entry();
+    places.push_back({.offset = offset, .length = print.length, .sha256 = print.sha256});
+    offset += print.length;
+  }
+  return places;
+}
+
 state::NewStaged row_of(const BatchEntry& entry, const state::AccountRow& account, state::RowId mailstore, WallTime now) {
   const delivery::Prints& prints = entry.message->prints();
   return {.account = account.id,
@@ -134,20 +147,28 @@ void Publisher::work() {
 void Publisher::publish(Batch batch) {
   // S2. A failed sync leaves here with the batch; its files are removed and the messages fetched again into new ones.
   for (BatchEntry& entry : batch) entry.message->wait_synced();
-  mailstore_.maildir.staging().sync();
+  mailstore_.staging().sync();
+  if (mailstore_.mbox) {
+    append(std::move(batch));
+  } else {
+    rename_into_place(std::move(batch));
+  }
+}
+
+void Publisher::rename_into_place(Batch batch) {
   // S3. From here on the rows speak for the files.
   std::vector<Recorded> recorded;
   record_staged(batch, recorded);
   // S4
   for (const Recorded& each : recorded) {
-    if (!mailstore_.maildir.publish(each.name)) explain_vanished(each);
+    if (!mailstore_.maildir->publish(each.name)) explain_vanished(each);
   }
   // S5. The order of the two directory syncs matters: without a journal the other one could leave the file in neither.
   try {
-    mailstore_.maildir.sync_new();
+    mailstore_.maildir->sync_new();
     const std::uint64_t generation = mailstore_.row.generation + 1;
-    mailstore_.maildir.staging().set_generation(generation);
-    mailstore_.maildir.staging().sync();
+    mailstore_.maildir->staging().set_generation(generation);
+    mailstore_.maildir->staging().sync();
     mailstore_.row.generation = generation;
   } catch (const Error&) {
     distrust(recorded);
@@ -156,11 +177,36 @@ void Publisher::publish(Batch batch) {
   pending_ = std::move(recorded);
 }
 
+void Publisher::append(Batch batch) {
+  std::vector<Recorded> recorded;
+  {
+    // M2 to M4
+    delivery::LockedMbox mbox = mailstore_.mbox->lock();
+    const std::string padding = mbox.padding();
+    // M5. From here on the rows say where our octets are.
+    record_staged(batch, recorded, places_of(batch, mbox, padding));
+    std::vector<std::string> names;
+    for (const Recorded& each : recorded) names.push_back(each.name);
+    // M6, M7
+    try {
+      mbox.append(padding, names);
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::io_error) distrust(recorded);
+      throw;
+    }
+    // M8, still locked: until it is committed no reader may move what the rows point to.
+    pending_ = recorded;
+    commit_pending();
+  }
+  // M9
+  for (const Recorded& each : recorded) mailstore_.staging().remove(each.name);
+}
+
 // Somebody took the file out of our folder between our sync and our rename. If nobody put it into new/ or cur/, it is not delivered: the row goes,
 // and the message is fetched again.
 void Publisher::explain_vanished(const Recorded& recorded) {
   const std::vector<std::string> wanted = {recorded.name};
-  if (!mailstore_.maildir.published_names(wanted).contains(recorded.name)) {
+  if (!mailstore_.maildir->published_names(wanted).contains(recorded.name)) {
     auto transaction = store_.begin();
     transaction.erase_message(recorded.published.row);
     transaction.commit();
@@ -171,14 +217,13 @@ void Publisher::explain_vanished(const Recorded& recorded) {
 // A directory sync failed. The kernel reports that once and then calls the same data clean, so no later sync proves anything: these messages are
 // never deleted on the server.
 void Publisher::distrust(const std::vector<Recorded>& recorded) {
-  log_error(account_.name,
-            "the disk of " + escaped(mailstore_.maildir.path()) + " failed to sync; the messages under way stay on the server for good");
+  log_error(account_.name, "the disk of " + escaped(mailstore_.row.path) + " failed to sync; the messages under way stay on the server for good");
   auto transaction = store_.begin();
   for (const Recorded& each : recorded) transaction.mark_suspect(each.published.row);
   transaction.commit();
 }
 
-void Publisher::record_staged(Batch& batch, std::vector<Recorded>& out) {
+void Publisher::record_staged(Batch& batch, std::vector<Recorded>& out, const std::vector<state::EntryPlace>& places) {
   auto transaction = store_.begin();
   const WallTime now = clock_.wall();
   std::uint64_t octets = 0;
@@ -192,7 +237,9 @@ void Publisher::record_staged(Batch& batch, std::vector<Recorded>& out) {
   }
   for (const BatchEntry& entry : batch) {
     for (const state::RowId row : entry.replaces) transaction.erase_message(row);
-    const state::RowId row = transaction.insert_staged(row_of(entry, account_, mailstore_.row.id, now));
+    state::NewStaged staged = row_of(entry, account_, mailstore_.row.id, now);
+    if (!places.empty()) staged.entry = places.at(out.size());
+    const state::RowId row = transaction.insert_staged(staged);
     out.push_back({.published = {.row = row, .number = entry.listed.number, .removable = !entry.suspect},
                    .octets = entry.message->prints().stored_size,
                    .name = entry.message->name()});

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Seals, records and publishes batches of staged messages on a thread of its own, beside the socket: a slow disk does not stop the network, a slow
 // network does not stop the disk. The order of its steps is the exactly-once algorithm (docs/durability.md, S2 to S6): sync the files, sync staging,
-// COMMIT the intent, rename, sync new/ and then staging, COMMIT published. The last COMMIT of a batch rides in the first one of the next.
+// COMMIT the intent, rename, sync new/ and then staging, COMMIT published. The last COMMIT of a batch rides in the first one of the next. Into an
+// mbox (M2 to M9): lock, COMMIT the place of each entry, append, sync, COMMIT published, unlock.
 //
 // Killed anywhere, recovery finds either files that no row names (removed, fetched again), rows whose file is still in staging (published without
 // fetching), or rows whose file has left staging (published). Nothing is deleted on the server before its PUBLISHED row is committed.
@@ -70,9 +71,11 @@ class Publisher {
   template <typename Step>
   void do_here(Step&& step);
   void publish(Batch batch);
+  void rename_into_place(Batch batch);
+  void append(Batch batch);
   [[noreturn]] void explain_vanished(const Recorded& recorded);
   void distrust(const std::vector<Recorded>& recorded);
-  void record_staged(Batch& batch, std::vector<Recorded>& out);
+  void record_staged(Batch& batch, std::vector<Recorded>& out, const std::vector<state::EntryPlace>& places = {});
   void commit_pending();
 
   state::StateStore& store_;

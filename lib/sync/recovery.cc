@@ -10,6 +10,7 @@
 #include "base/format.h"
 #include "base/log.h"
 #include "state/transaction.h"
+#include "sync/mbox_recovery.h"
 
 namespace popsync::sync {
 namespace {
@@ -22,7 +23,7 @@ class Recovery {
       : store_(store), clock_(clock), account_(account), mailstore_(mailstore), rows_(std::move(rows)) {}
 
   Recovered run() {
-    const auto names = mailstore_.maildir.staging().names();
+    const auto names = mailstore_.maildir->staging().names();
     if (rows_.empty() && names.empty()) return result_;
     staged_ = {names.begin(), names.end()};
     scan();
@@ -54,14 +55,14 @@ class Recovery {
     }
   }
 
-  bool whole(const StagedRow& row) { return mailstore_.maildir.staging().sha256_of(row.name) == row.sha256; }
+  bool whole(const StagedRow& row) { return mailstore_.maildir->staging().sha256_of(row.name) == row.sha256; }
 
   void drop(const StagedRow& row) {
     // The row goes first: a row without its file would read as "published, then deleted by the user".
     auto transaction = store_.begin();
     transaction.erase_message(row.id);
     transaction.commit();
-    mailstore_.maildir.staging().remove(row.name);
+    mailstore_.maildir->staging().remove(row.name);
     ++result_.dropped;
   }
 
@@ -70,14 +71,14 @@ class Recovery {
     for (const StagedRow& row : rows_) {
       if (!staged_.contains(row.name)) wanted.push_back(row.name);
     }
-    published_ = mailstore_.maildir.published_names(wanted);
+    published_ = mailstore_.maildir->published_names(wanted);
   }
 
   void settle_twofold(const StagedRow& row, const delivery::Maildir::Place& place) {
-    if (mailstore_.maildir.same_file(row.name, place)) {
-      mailstore_.maildir.sync_new();
-      mailstore_.maildir.sync_cur();
-      mailstore_.maildir.staging().remove(row.name);
+    if (mailstore_.maildir->same_file(row.name, place)) {
+      mailstore_.maildir->sync_new();
+      mailstore_.maildir->sync_cur();
+      mailstore_.maildir->staging().remove(row.name);
       found_.push_back(row);
       return;
     }
@@ -90,18 +91,18 @@ class Recovery {
   void publish() {
     if (ready_.empty() && found_.empty() && missing_.empty()) return;
     std::erase_if(ready_, [&](const StagedRow& row) { return !publish_one(row); });
-    mailstore_.maildir.sync_new();
-    if (!found_.empty()) mailstore_.maildir.sync_cur();
+    mailstore_.maildir->sync_new();
+    if (!found_.empty()) mailstore_.maildir->sync_cur();
     const std::uint64_t generation = mailstore_.row.generation + 1;
-    mailstore_.maildir.staging().set_generation(generation);
-    mailstore_.maildir.staging().sync();
+    mailstore_.maildir->staging().set_generation(generation);
+    mailstore_.maildir->staging().sync();
     record(generation);
     mailstore_.row.generation = generation;
   }
 
   // False if the file vanished between our look and our rename: it was not delivered, and its message is fetched again.
   bool publish_one(const StagedRow& row) {
-    if (mailstore_.maildir.publish(row.name)) return true;
+    if (mailstore_.maildir->publish(row.name)) return true;
     log_error(account_.name, "a staged file vanished before it was published; its message is fetched again: " + row.name);
     auto transaction = store_.begin();
     transaction.erase_message(row.id);
@@ -134,7 +135,7 @@ class Recovery {
 
   // Files that no staged row names: a crash before the rows were committed, or after a rename that a power cut undid.
   void sweep_orphans() {
-    std::vector<std::string> orphans = mailstore_.maildir.staging().names();
+    std::vector<std::string> orphans = mailstore_.maildir->staging().names();
     if (orphans.empty()) return;
     const auto recorded_names = store_.published_names(mailstore_.row.id);
     const std::unordered_set<std::string> recorded(recorded_names.begin(), recorded_names.end());
@@ -142,15 +143,15 @@ class Recovery {
     for (const std::string& name : orphans) {
       if (recorded.contains(name) && !published_.contains(name)) {
         log_error(account_.name, "a published message had come back into staging (was the disk restored?); it is published again: " + name);
-        mailstore_.maildir.publish(name);
+        mailstore_.maildir->publish(name);
         republished = true;
       } else {
-        mailstore_.maildir.staging().remove(name);
+        mailstore_.maildir->staging().remove(name);
         ++result_.dropped;
       }
     }
-    if (republished) mailstore_.maildir.sync_new();
-    mailstore_.maildir.staging().sync();
+    if (republished) mailstore_.maildir->sync_new();
+    mailstore_.maildir->staging().sync();
   }
 
   state::StateStore& store_;
@@ -165,6 +166,12 @@ class Recovery {
   std::vector<StagedRow> missing_;  // in neither
   Recovered result_;
 };
+
+Recovered settle_one(state::StateStore& store, Fs& fs, const Clock& clock, const state::AccountRow& account, OpenMailstore& mailstore,
+                     std::vector<StagedRow> rows) {
+  if (mailstore.mbox) return recover_mbox(store, fs, clock, account, mailstore, std::move(rows));
+  return Recovery(store, clock, account, mailstore, std::move(rows)).run();
+}
 
 void add(Recovered& sum, const Recovered& part) {
   sum.published += part.published;
@@ -184,10 +191,10 @@ Recovered recover(state::StateStore& store, Fs& fs, const Clock& clock, const st
   };
   for (const state::MailstoreRow& row : store.mailstores(account.id)) {
     if (current != nullptr && row.id == current->row.id) {
-      add(sum, Recovery(store, clock, account, *current, take(row.id)).run());
+      add(sum, settle_one(store, fs, clock, account, *current, take(row.id)));
     } else if (auto rows = take(row.id); !rows.empty()) {
-      OpenMailstore other = open_mailstore(store, fs, account, row.path);
-      add(sum, Recovery(store, clock, account, other, std::move(rows)).run());
+      OpenMailstore other = open_mailstore(store, fs, account, {.path = row.path, .kind = row.kind});
+      add(sum, settle_one(store, fs, clock, account, other, std::move(rows)));
     }
   }
   return sum;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Settles what a crash or a failed session left between staging and new/ (docs/durability.md, Recovery). Runs before connecting, under the account's
-// lock, after the account's publisher has ended. May itself be interrupted at any point and run again.
+// Settles what a crash or a failed session left between staging and the mailstore (docs/durability.md, Recovery). Runs before connecting, under the
+// account's lock, after the account's publisher has ended. May itself be interrupted at any point and run again.
 #pragma once
 
 #include <cstdint>

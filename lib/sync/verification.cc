@@ -16,13 +16,13 @@ Verification verify_account(state::StateStore& store, Fs& fs, const state::Accou
   for (const state::MailstoreRow& mailstore : store.mailstores(account.id)) {
     auto& rows = by_mailstore[mailstore.id];
     if (rows.empty()) continue;
-    delivery::Maildir maildir = delivery::Maildir::open(fs, mailstore.path, owner_of(store, account), mailstore.store_id);
+    OpenMailstore open = open_as_it_is(store, fs, account, mailstore);
     std::vector<std::string> wanted;
     for (const state::PublishedRow& row : rows) wanted.push_back(row.name);
-    const auto names = maildir.published_names(wanted);
+    const auto present = present_in(open, wanted);
     result.published += rows.size();
     for (state::PublishedRow& row : rows) {
-      if (!names.contains(row.name)) result.missing.push_back(std::move(row));
+      if (!present.contains(row.name)) result.missing.push_back(std::move(row));
     }
   }
   return result;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Compares the rows of published messages with the files that are there. Changes nothing.
+// Compares the rows of published messages with what is in their mailstores. Changes nothing.
 #pragma once
 
 #include <vector>
@@ -11,7 +11,7 @@ namespace popsync::sync {
 
 struct Verification {
   std::uint64_t published = 0;               // rows looked at
-  std::vector<state::PublishedRow> missing;  // no file of that name in new/ or cur/: moved or deleted since, or lost
+  std::vector<state::PublishedRow> missing;  // no file of that name, no entry of that marker: moved or deleted since, or lost
 };
 
 // Errors: mailstore_unavailable if a mailstore that holds rows cannot be opened.

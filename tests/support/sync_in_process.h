@@ -36,7 +36,7 @@ class SyncInProcess {
     settings.endpoint = {.host = "127.0.0.1", .port = server.port()};
     settings.tls.mode = net::TlsMode::none;
     settings.login = {.tls = net::TlsMode::none, .allow_insecure_auth = true, .user = MaildropServer::kUser};
-    settings.maildir = folder_ / "mail";
+    settings.mailstore.path = folder_ / "mail";
     settings.leave_text = "keep";
     settings.max_message_size = 512U << 20U;
   }
@@ -56,7 +56,7 @@ class SyncInProcess {
     settings.leave_text = text;
   }
   [[nodiscard]] state::StateStore& store() { return *store_; }
-  [[nodiscard]] const std::string& maildir() const { return settings.maildir; }
+  [[nodiscard]] const std::string& maildir() const { return settings.mailstore.path; }
 
   sync::AccountSettings settings;
   MovedClock clock;

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "support/forwarding_fs.h"
 #include "unit/config/temp_folder.h"
 
 namespace popsync::delivery {
@@ -122,25 +123,10 @@ TEST_F(StagingTest, ANameIsNeverStagedTwice) {
 }
 
 // The kernel's, but no sync ever works.
-class NeverSynced : public Fs {
+class NeverSynced : public test::ForwardingFs {
  public:
-  std::optional<UniqueFd> open_root(const std::string& path) override { return real_fs().open_root(path); }
-  std::optional<UniqueFd> open_directory(int dir, const std::string& name) override { return real_fs().open_directory(dir, name); }
-  bool make_directory(int dir, const std::string& name) override { return real_fs().make_directory(dir, name); }
-  UniqueFd create(int dir, const std::string& name) override { return real_fs().create(dir, name); }
-  std::optional<UniqueFd> open(int dir, const std::string& name) override { return real_fs().open(dir, name); }
-  void write(int fd, std::string_view octets) override { real_fs().write(fd, octets); }
-  std::string read(int fd, std::size_t octets_max) override { return real_fs().read(fd, octets_max); }
   void sync_file(int /*fd*/) override { throw Error(ErrorCode::io_error, "no sync"); }
   void sync_directory(int /*dir*/) override { throw Error(ErrorCode::io_error, "no sync"); }
-  void close(UniqueFd fd) override { real_fs().close(std::move(fd)); }
-  bool rename(int from_dir, const std::string& from, int to_dir, const std::string& to) override {
-    return real_fs().rename(from_dir, from, to_dir, to);
-  }
-  bool unlink(int dir, const std::string& name) override { return real_fs().unlink(dir, name); }
-  std::vector<std::string> list(int dir) override { return real_fs().list(dir); }
-  std::optional<FileStat> stat(int dir, const std::string& name) override { return real_fs().stat(dir, name); }
-  std::uint64_t free_octets(int dir) override { return real_fs().free_octets(dir); }
 };
 
 TEST_F(StagingTest, AFailedSyncReachesTheCallerAndTheFileGoes) {

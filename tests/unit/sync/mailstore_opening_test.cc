@@ -33,8 +33,8 @@ class MailstoreOpeningTest : public testing::Test {
   }
   ~MailstoreOpeningTest() override { set_log_level(LogLevel::info); }
 
-  OpenMailstore open(const std::string& path) { return open_mailstore(*store_, real_fs(), account_, path); }
-  OpenMailstore accept(const std::string& path) { return accept_mailstore(*store_, real_fs(), account_, path); }
+  OpenMailstore open(const std::string& path) { return open_mailstore(*store_, real_fs(), account_, {.path = path}); }
+  OpenMailstore accept(const std::string& path) { return accept_mailstore(*store_, real_fs(), account_, {.path = path}); }
   ErrorCode refusal(const std::string& path) {
     try {
       (void)open(path);
@@ -59,32 +59,32 @@ class MailstoreOpeningTest : public testing::Test {
 TEST_F(MailstoreOpeningTest, APathThatIsNewToTheAccountIsMadeAndRemembered) {
   OpenMailstore made = open(path_);
   EXPECT_EQ(made.row.path, path_);
-  EXPECT_EQ(made.row.store_id, made.maildir.id());
-  EXPECT_EQ(made.maildir.staging().generation(), 0U);
+  EXPECT_EQ(made.row.store_id, made.maildir->id());
+  EXPECT_EQ(made.maildir->staging().generation(), 0U);
   const auto rows = store_->mailstores(account_.id);
   ASSERT_EQ(rows.size(), 1U);
-  EXPECT_EQ(rows[0].store_id, made.maildir.id());
+  EXPECT_EQ(rows[0].store_id, made.maildir->id());
   EXPECT_EQ(open(path_).row.id, made.row.id);
 }
 
 TEST_F(MailstoreOpeningTest, LookingForAPathThatIsNewMakesNothing) {
-  EXPECT_FALSE(find_mailstore(*store_, real_fs(), account_, path_).has_value());
+  EXPECT_FALSE(find_mailstore(*store_, real_fs(), account_, {.path = path_}).has_value());
   EXPECT_FALSE(stdfs::exists(path_));
   EXPECT_TRUE(store_->mailstores(account_.id).empty());
-  const std::string id = open(path_).maildir.id();
-  EXPECT_EQ(find_mailstore(*store_, real_fs(), account_, path_)->maildir.id(), id);
+  const std::string id = open(path_).maildir->id();
+  EXPECT_EQ(find_mailstore(*store_, real_fs(), account_, {.path = path_})->maildir->id(), id);
 }
 
 TEST_F(MailstoreOpeningTest, LookingForAPathWhereNoMaildirCanBeSaysSoAtOnce) {
   folder_.write("Mail/work/notes.txt", "precious");
-  EXPECT_THROW((void)find_mailstore(*store_, real_fs(), account_, path_), Error);
+  EXPECT_THROW((void)find_mailstore(*store_, real_fs(), account_, {.path = path_}), Error);
 }
 
 TEST_F(MailstoreOpeningTest, AnotherPathIsAnotherMailstoreAndTheFirstStays) {
   const OpenMailstore first = open(path_);
   const OpenMailstore second = open(folder_.path() + "/Mail/new");
   EXPECT_NE(first.row.id, second.row.id);
-  EXPECT_NE(first.maildir.id(), second.maildir.id());
+  EXPECT_NE(first.maildir->id(), second.maildir->id());
   EXPECT_EQ(store_->mailstores(account_.id).size(), 2U);
 }
 
@@ -108,7 +108,7 @@ TEST_F(MailstoreOpeningTest, AFolderThatCannotBeMadeLeavesNoRow) {
 
 TEST_F(MailstoreOpeningTest, TheGenerationMayBeOneAheadOfTheRow) {
   OpenMailstore mailstore = open(path_);
-  mailstore.maildir.staging().set_generation(1);  // a crash between S5 and S6
+  mailstore.maildir->staging().set_generation(1);  // a crash between S5 and S6
   EXPECT_EQ(open(path_).row.generation, 0U);
 }
 
@@ -126,19 +126,19 @@ TEST_F(MailstoreOpeningTest, AGenerationBelowTheRowIsARestoredMailstore) {
 
 TEST_F(MailstoreOpeningTest, AGenerationThatIsMissingIsARestoredMailstoreToo) {
   OpenMailstore mailstore = open(path_);
-  EXPECT_TRUE(mailstore.maildir.staging().remove("gen.0"));
+  EXPECT_TRUE(mailstore.maildir->staging().remove("gen.0"));
   EXPECT_EQ(refusal(path_), ErrorCode::mailstore_unavailable);
 }
 
 TEST_F(MailstoreOpeningTest, AGenerationTwoAheadIsARestoredState) {
   OpenMailstore mailstore = open(path_);
-  mailstore.maildir.staging().set_generation(2);
+  mailstore.maildir->staging().set_generation(2);
   EXPECT_EQ(refusal(path_), ErrorCode::state_corrupt);
 }
 
 TEST_F(MailstoreOpeningTest, WhatTheOperatorAcceptsIsTakenAsItIs) {
   OpenMailstore mailstore = open(path_);
-  mailstore.maildir.staging().set_generation(3);
+  mailstore.maildir->staging().set_generation(3);
   set_stored_generation(mailstore.row.id, 9);
   EXPECT_EQ(refusal(path_), ErrorCode::mailstore_unavailable);
   EXPECT_EQ(accept(path_).row.generation, 3U);
@@ -152,7 +152,7 @@ TEST_F(MailstoreOpeningTest, AnAcceptedEmptyFolderBecomesTheMailstore) {
   const OpenMailstore accepted = accept(path_);
   EXPECT_EQ(accepted.row.id, mailstore.row.id);  // the rows stay with it
   EXPECT_NE(accepted.row.store_id, mailstore.row.store_id);
-  EXPECT_EQ(open(path_).maildir.id(), accepted.maildir.id());
+  EXPECT_EQ(open(path_).maildir->id(), accepted.maildir->id());
   EXPECT_EQ(store_->mailstores(account_.id).size(), 1U);
 }
 
@@ -163,7 +163,7 @@ TEST_F(MailstoreOpeningTest, AcceptingNeverTakesWhatAnotherStateFills) {
     transaction.insert_account(account_);
     transaction.commit();
   }
-  (void)open_mailstore(*other, real_fs(), account_, path_);
+  (void)open_mailstore(*other, real_fs(), account_, {.path = path_});
   EXPECT_EQ(refusal(path_), ErrorCode::mailstore_foreign);
   EXPECT_THROW((void)accept(path_), Error);
 }
@@ -178,10 +178,10 @@ TEST_F(MailstoreOpeningTest, TwoAccountsMayShareAMaildirAndEachHasItsStaging) {
     transaction.insert_account(home);
     transaction.commit();
   }
-  OpenMailstore shared = open_mailstore(*store_, real_fs(), home, path_);
-  EXPECT_EQ(shared.maildir.id(), work.maildir.id());
-  work.maildir.staging().set_generation(1);
-  EXPECT_EQ(shared.maildir.staging().generation(), 0U);
+  OpenMailstore shared = open_mailstore(*store_, real_fs(), home, {.path = path_});
+  EXPECT_EQ(shared.maildir->id(), work.maildir->id());
+  work.maildir->staging().set_generation(1);
+  EXPECT_EQ(shared.maildir->staging().generation(), 0U);
 }
 
 TEST_F(MailstoreOpeningTest, AMaildirFilledUnderALostDatabaseIsNotFilledAgain) {
@@ -194,8 +194,8 @@ TEST_F(MailstoreOpeningTest, AMaildirFilledUnderALostDatabaseIsNotFilledAgain) {
   transaction.insert_account(account_);
   transaction.commit();
   EXPECT_EQ(refusal(path_), ErrorCode::mailstore_foreign);
-  const std::string accepted = accept(path_).maildir.id();
-  EXPECT_EQ(open(path_).maildir.id(), accepted);
+  const std::string accepted = accept(path_).maildir->id();
+  EXPECT_EQ(open(path_).maildir->id(), accepted);
   // The lost account's line has given way: nothing is refused once this one is forgotten.
   delivery::forget_owner(real_fs(), path_, store_->install_key(), account_.id);
   EXPECT_TRUE(delivery::inspect(real_fs(), path_, store_->install_key()).accounts.empty());

@@ -40,7 +40,12 @@ class DyingFs : public Fs {
   bool make_directory(int dir, const std::string& name) override { return step().make_directory(dir, name); }
   UniqueFd create(int dir, const std::string& name) override { return step().create(dir, name); }
   std::optional<UniqueFd> open(int dir, const std::string& name) override { return alive().open(dir, name); }
+  UniqueFd open_append(int dir, const std::string& name) override { return step().open_append(dir, name); }
   void write(int fd, std::string_view octets) override { step().write(fd, octets); }
+  std::string read_at(int fd, std::uint64_t offset, std::size_t octets_max) override { return alive().read_at(fd, offset, octets_max); }
+  void truncate(int fd, std::uint64_t size) override { step().truncate(fd, size); }
+  FileStat stat_open(int fd) override { return alive().stat_open(fd); }
+  void mark_unread(int fd) override { alive().mark_unread(fd); }
   std::string read(int fd, std::size_t octets_max) override { return alive().read(fd, octets_max); }
   void sync_file(int fd) override { step().sync_file(fd); }
   void sync_directory(int dir) override { step().sync_directory(dir); }
@@ -81,7 +86,7 @@ class Site {
     current_.emplace(open(path_));
   }
 
-  OpenMailstore open(const std::string& path, Fs& fs = real_fs()) { return open_mailstore(*store_, fs, account_, path); }
+  OpenMailstore open(const std::string& path, Fs& fs = real_fs()) { return open_mailstore(*store_, fs, account_, {.path = path}); }
 
   // A STAGED row; its file is wherever the test puts it.
   state::RowId record(const std::string& name, const std::string& content, bool suspect = false, std::optional<state::RowId> mailstore = {}) {
@@ -114,7 +119,7 @@ class Site {
   void stage(const std::string& name, const std::string& content) {
     folder_.write(stdfs::relative(staging_path(), folder_.path()).string() + "/" + name, content);
   }
-  [[nodiscard]] std::string staging_path() { return stdfs::read_symlink("/proc/self/fd/" + std::to_string(current_->maildir.staging().dir())); }
+  [[nodiscard]] std::string staging_path() { return stdfs::read_symlink("/proc/self/fd/" + std::to_string(current_->maildir->staging().dir())); }
 
   Recovered recover() { return sync::recover(*store_, real_fs(), clock_, account_, &*current_); }
 
@@ -134,7 +139,7 @@ class Site {
     }
     return found;
   }
-  [[nodiscard]] std::vector<std::string> staged() { return current_->maildir.staging().names(); }
+  [[nodiscard]] std::vector<std::string> staged() { return current_->maildir->staging().names(); }
 
   state::MessageRow row(state::RowId id) {
     for (const state::MessageRow& each : store_->messages(kAccount)) {
@@ -199,16 +204,16 @@ TEST_F(RecoveryTest, APublishedBatchCountsAsAGeneration) {
   site_.recover();
   EXPECT_EQ(site_.current_->row.generation, 1U);
   EXPECT_EQ(site_.store_->mailstores(kAccount).at(0).generation, 1U);
-  EXPECT_EQ(site_.current_->maildir.staging().generation(), 1U);
+  EXPECT_EQ(site_.current_->maildir->staging().generation(), 1U);
 }
 
 TEST_F(RecoveryTest, AGenerationThatIsAheadAlreadyIsNotCountedTwice) {
   site_.record("x", "message");
   site_.put("new/x", "message");
-  site_.current_->maildir.staging().set_generation(1);  // the crash was between S5 and S6
+  site_.current_->maildir->staging().set_generation(1);  // the crash was between S5 and S6
   site_.recover();
   EXPECT_EQ(site_.store_->mailstores(kAccount).at(0).generation, 1U);
-  EXPECT_EQ(site_.current_->maildir.staging().generation(), 1U);
+  EXPECT_EQ(site_.current_->maildir->staging().generation(), 1U);
 }
 
 TEST_F(RecoveryTest, ASuspectMessageStaysOnTheServer) {
@@ -339,7 +344,7 @@ TEST_F(RecoveryTest, AnotherAccountsStagingIsNotTouched) {
 TEST_F(RecoveryTest, RowsStagedForAnotherMailstoreAreFinishedThere) {
   OpenMailstore other = site_.open(site_.folder_.path() + "/Mail/other");
   const state::RowId id = site_.record("x", "message", false, other.row.id);
-  const auto message = other.maildir.staging().begin("x");
+  const auto message = other.maildir->staging().begin("x");
   delivery::SyncPool pool(0);
   message->write("message");
   message->finish();

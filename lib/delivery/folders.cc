@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+#include "delivery/folders.h"
+
+#include <utility>
+
+#include "base/error.h"
+#include "base/escape.h"
+
+namespace popsync::delivery {
+
+std::string folder_of(std::string_view path) {
+  const auto slash = path.find_last_of('/');
+  return slash == 0 || slash == std::string_view::npos ? "/" : std::string(path.substr(0, slash));
+}
+
+std::string last_part(std::string_view path) { return std::string(path.substr(path.find_last_of('/') + 1)); }
+
+// Opens a folder, making it and its missing parents; each is durable in its parent before anything is put into it.
+UniqueFd make_path(Fs& fs, const std::string& path) {
+  if (auto found = fs.open_root(path)) return std::move(*found);
+  UniqueFd parent = make_path(fs, folder_of(path));
+  fs.make_directory(parent.get(), last_part(path));
+  fs.sync_directory(parent.get());
+  auto made = fs.open_root(path);
+  if (!made) throw Error(ErrorCode::mailstore_unavailable, "cannot open " + escaped(path) + ", which was just made");
+  return std::move(*made);
+}
+
+UniqueFd make_folder(Fs& fs, int parent, const std::string& name) {
+  if (fs.make_directory(parent, name)) fs.sync_directory(parent);
+  auto folder = fs.open_directory(parent, name);
+  if (!folder) throw Error(ErrorCode::mailstore_unavailable, "cannot open the folder " + escaped(name) + ", which was just made");
+  return std::move(*folder);
+}
+
+}  // namespace popsync::delivery

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: MIT
+#include "delivery/mbox.h"
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "base/error.h"
+#include "base/escape.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "delivery/folders.h"
+
+namespace popsync::delivery {
+namespace {
+
+constexpr std::string_view kFrom = "From ";
+constexpr std::size_t kPieceOctets = 256UL * 1024;
+
+[[noreturn]] void no_mbox(const std::string& path) {
+  throw Error(ErrorCode::mailstore_unavailable, escaped(path) + " is no mbox: it does not begin with a line \"From \"",
+              "name a file that does not exist yet, or an mbox");
+}
+
+[[noreturn]] void no_plain_file(const std::string& path) {
+  throw Error(ErrorCode::mailstore_unavailable, escaped(path) + " is no ordinary file of one name",
+              "name the file itself, not a link to it; an mbox with a second name cannot be locked");
+}
+
+bool plain(const FileStat& found) { return found.is_regular && found.links == 1; }
+
+UniqueFd open_staging(Fs& fs, const MboxPlace& place) {
+  const UniqueFd state = make_path(fs, place.state_directory);
+  const UniqueFd staging = make_folder(fs, state.get(), "staging");
+  return make_folder(fs, staging.get(), place.account_id);
+}
+
+UniqueFd need_staged(Fs& fs, StagingFolder& staging, const std::string& name) {
+  auto staged = fs.open(staging.dir(), name);
+  if (!staged)
+    throw Error(ErrorCode::io_error, "a staged file vanished before it was published: " + name, "does a cleaner empty the state directory?");
+  return std::move(*staged);
+}
+
+void scan_file(Fs& fs, int fd, MboxScanner& scanner) {
+  std::uint64_t offset = 0;
+  for (std::string part = fs.read_at(fd, offset, kPieceOctets); !part.empty(); part = fs.read_at(fd, offset, kPieceOctets)) {
+    scanner.update(part);
+    offset += part.size();
+  }
+  scanner.finish();
+}
+
+}  // namespace
+
+MboxCondition inspect_mbox(Fs& fs, const std::string& path) {
+  const auto folder = fs.open_root(folder_of(path));
+  if (!folder) return MboxCondition::no_folder;
+  const auto found = fs.stat(folder->get(), last_part(path));
+  if (!found) return MboxCondition::absent;
+  if (!plain(*found)) return MboxCondition::other;
+  if (found->size == 0) return MboxCondition::empty;
+  const auto file = fs.open(folder->get(), last_part(path));
+  return file && fs.read(file->get(), kFrom.size()) == kFrom ? MboxCondition::mbox : MboxCondition::other;
+}
+
+bool dot_lock_possible(Fs& fs, const std::string& path) {
+  const auto folder = fs.open_root(folder_of(path));
+  return !folder || can_dot_lock(folder->get());
+}
+
+void refuse_unsuitable(const std::string& path, MboxCondition found) {
+  if (found == MboxCondition::other) {
+    throw Error(ErrorCode::mailstore_unavailable, escaped(path) + " is no mbox: it is no ordinary file that begins with a line \"From \"",
+                "name a file that does not exist yet, or an mbox, and not a link to one");
+  }
+}
+
+std::string make_marker(std::string_view token) { return to_hex(random_octets(8)) + "_" + std::string(token); }
+
+Mbox Mbox::make(Fs& fs, MboxPlace place) {
+  UniqueFd folder = make_path(fs, folder_of(place.path));
+  refuse_unsuitable(place.path, inspect_mbox(fs, place.path));
+  UniqueFd staging = open_staging(fs, place);
+  return {fs, std::move(place), std::move(folder), std::move(staging)};
+}
+
+Mbox Mbox::open(Fs& fs, MboxPlace place) {
+  auto folder = fs.open_root(folder_of(place.path));
+  if (!folder) {
+    throw Error(ErrorCode::mailstore_unavailable, "mailstore is gone: there is no folder " + escaped(folder_of(place.path)),
+                "is the disk mounted? If meant: `popsync check " + place.account_name + " --accept-mailstore`");
+  }
+  UniqueFd staging = open_staging(fs, place);
+  return {fs, std::move(place), std::move(*folder), std::move(staging)};
+}
+
+Mbox::Mbox(Fs& fs, MboxPlace place, UniqueFd folder, UniqueFd staging)
+    : fs_(fs), place_(std::move(place)), name_(last_part(place_.path)), folder_(std::move(folder)), staging_(fs, std::move(staging)) {}
+
+LockedMbox Mbox::lock(std::chrono::milliseconds patience) {
+  constexpr std::chrono::milliseconds kPauseMin{50};
+  constexpr std::uint64_t kPauseSpread = 200;  // random: two that collided must not meet again
+  std::chrono::milliseconds waited{0};
+  while (true) {
+    if (auto locked = try_lock()) return std::move(*locked);
+    if (waited >= patience) break;
+    const auto pause = kPauseMin + std::chrono::milliseconds(random_u64() % kPauseSpread);
+    std::this_thread::sleep_for(pause);
+    waited += pause;
+  }
+  throw Error(ErrorCode::lock_held, "another program keeps " + escaped(place_.path) + " locked",
+              "does a mail reader have it open? A lock left by a dead program is the file " + escaped(place_.path) + ".lock");
+}
+
+// Empty if another holds a lock, or if the path leads to another file by now: a reader has put a new one in its place.
+std::optional<LockedMbox> Mbox::try_lock() {
+  if (const auto there = fs_.stat(folder_.get(), name_); there && !plain(*there)) no_plain_file(place_.path);
+  UniqueFd fd = fs_.open_append(folder_.get(), name_);
+  auto lock = MboxLock::try_take(fd.get(), folder_.get(), name_, place_.locks);
+  if (!lock) return std::nullopt;
+  const FileStat opened = fs_.stat_open(fd.get());
+  const auto there = fs_.stat(folder_.get(), name_);
+  if (!there || there->device != opened.device || there->inode != opened.inode) return std::nullopt;
+  if (!plain(opened)) no_plain_file(place_.path);
+  return std::make_optional<LockedMbox>(fs_, folder_.get(), staging_, place_.path, std::move(fd), std::move(*lock));
+}
+
+bool Mbox::scan(MboxScanner& scanner) {
+  const auto file = fs_.open(folder_.get(), name_);
+  if (!file) return false;
+  scan_file(fs_, file->get(), scanner);
+  return true;
+}
+
+LockedMbox::LockedMbox(Fs& fs, int folder, StagingFolder& staging, std::string path, UniqueFd fd, MboxLock lock)
+    : fs_(fs), folder_(folder), staging_(staging), path_(std::move(path)), fd_(std::move(fd)), lock_(std::move(lock)) {}
+
+std::uint64_t LockedMbox::size() { return fs_.stat_open(fd_.get()).size; }
+
+std::string LockedMbox::padding() {
+  const std::uint64_t end = size();
+  if (end == 0) return "";
+  if (fs_.read_at(fd_.get(), 0, kFrom.size()) != kFrom) no_mbox(path_);
+  const std::string last = fs_.read_at(fd_.get(), end - 2, 2);
+  if (last == "\n\n") return "";
+  return last.ends_with('\n') ? "\n" : "\n\n";
+}
+
+EntryPrint LockedMbox::print_of_staged(const std::string& padding, const std::string& name) {
+  const UniqueFd staged = need_staged(fs_, staging_, name);
+  EntryPrint print{.length = padding.size(), .sha256 = {}};
+  Sha256 digest;
+  digest.update(padding);
+  for (std::string part = fs_.read(staged.get(), kPieceOctets); !part.empty(); part = fs_.read(staged.get(), kPieceOctets)) {
+    digest.update(part);
+    print.length += part.size();
+  }
+  print.sha256 = digest.finish();
+  return print;
+}
+
+void LockedMbox::append(const std::string& padding, std::span<const std::string> names) {
+  const std::uint64_t offset = size();
+  try {
+    write(padding, names);
+  } catch (const Error&) {
+    take_back(offset, padding, names);
+    throw;
+  }
+  make_durable();
+  fs_.mark_unread(fd_.get());
+}
+
+void LockedMbox::take_back(std::uint64_t offset, const std::string& padding, std::span<const std::string> names) {
+  try {
+    if (ends_torn_in(offset, padding, names)) cut(offset);
+  } catch (const Error& error) {
+    log_warning("", std::string("part of a message stays at the end of the mbox until recovery removes it: ") + error.what());
+  }
+}
+
+void LockedMbox::write(const std::string& padding, std::span<const std::string> names) {
+  std::string buffer = padding;
+  for (const std::string& name : names) {
+    const UniqueFd staged = need_staged(fs_, staging_, name);
+    for (std::string part = fs_.read(staged.get(), kPieceOctets); !part.empty(); part = fs_.read(staged.get(), kPieceOctets)) {
+      buffer += part;
+      if (buffer.size() < kPieceOctets) continue;
+      fs_.write(fd_.get(), buffer);
+      buffer.clear();
+    }
+  }
+  if (!buffer.empty()) fs_.write(fd_.get(), buffer);
+}
+
+void LockedMbox::make_durable() {
+  fs_.sync_file(fd_.get());
+  fs_.sync_directory(folder_);
+}
+
+std::optional<std::string> LockedMbox::sha256_of(std::uint64_t offset, std::uint64_t length) {
+  Sha256 digest;
+  while (length > 0) {
+    const std::string part = fs_.read_at(fd_.get(), offset, static_cast<std::size_t>(std::min<std::uint64_t>(length, kPieceOctets)));
+    if (part.empty()) return std::nullopt;
+    digest.update(part);
+    offset += part.size();
+    length -= part.size();
+  }
+  return digest.finish();
+}
+
+bool LockedMbox::ends_torn_in(std::uint64_t offset, const std::string& padding, std::span<const std::string> names) {
+  const std::uint64_t end = size();
+  if (end <= offset) return false;
+  if (!is_ours_or_zero(offset, padding, end)) return false;
+  offset += padding.size();
+  for (const std::string& name : names) {
+    if (offset >= end) return true;
+    const UniqueFd staged = need_staged(fs_, staging_, name);
+    for (std::string part = fs_.read(staged.get(), kPieceOctets); !part.empty(); part = fs_.read(staged.get(), kPieceOctets)) {
+      if (!is_ours_or_zero(offset, part, end)) return false;
+      offset += part.size();
+    }
+  }
+  return offset >= end;
+}
+
+// As far as the file goes.
+bool LockedMbox::is_ours_or_zero(std::uint64_t offset, std::string_view ours, std::uint64_t size) {
+  if (offset >= size) return true;
+  ours = ours.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(ours.size(), size - offset)));
+  while (!ours.empty()) {
+    const std::string there = fs_.read_at(fd_.get(), offset, ours.size());
+    if (there.empty()) return false;
+    if (!std::ranges::equal(there, ours.substr(0, there.size()), [](char in_file, char in_entry) { return in_file == in_entry || in_file == '\0'; }))
+      return false;
+    offset += there.size();
+    ours.remove_prefix(there.size());
+  }
+  return true;
+}
+
+void LockedMbox::cut(std::uint64_t offset) {
+  fs_.truncate(fd_.get(), offset);
+  fs_.sync_file(fd_.get());
+}
+
+void LockedMbox::scan(MboxScanner& scanner) { scan_file(fs_, fd_.get(), scanner); }
+
+}  // namespace popsync::delivery

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+// An mbox as the target of one account. Entries wait, formatted and synced, in STATE/staging/ACCOUNT-ID/, which only the holder of the account's lock
+// touches; a batch of them is appended under the locks of the file. An mbox shows no trace of who wrote what, so the place of each entry is committed
+// before it is written, and each carries a marker: by place or marker every entry is found again after a crash (mbox_settling.h).
+//
+// Its identity is its path: readers replace the file at will, so another file there, or none, is normal while its folder exists. Errors:
+// mailstore_unavailable (folder gone, no permission, no mbox), lock_held (another program kept its locks), and those of Fs.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/fs.h"
+#include "delivery/mbox_format.h"
+#include "delivery/mbox_lock.h"
+#include "delivery/staging.h"
+
+namespace popsync::delivery {
+
+constexpr std::chrono::milliseconds kMboxLockWait{30'000};
+constexpr std::size_t kPaddingOctetsMax = 2;
+
+// Where and how an account's mbox is kept.
+struct MboxPlace {
+  std::string path;  // absolute
+  MboxLockKinds locks;
+  std::string state_directory;  // staging is below it
+  std::string account_id;
+  std::string account_name;  // for messages
+};
+
+enum class MboxCondition {
+  no_folder,  // the folder that is to hold it does not exist
+  absent,     // the folder is there
+  empty,
+  mbox,
+  other,  // no regular file, a file of several names, or one that does not begin as an mbox
+};
+
+// Looks without changing anything.
+MboxCondition inspect_mbox(Fs& fs, const std::string& path);
+// False if its folder is there and cannot be written: then fcntl alone locks.
+bool dot_lock_possible(Fs& fs, const std::string& path);
+// Throws Error mailstore_unavailable for what can never become an mbox.
+void refuse_unsuitable(const std::string& path, MboxCondition found);
+
+// The marker of an entry and the name of its staged file: 64 random bits and the token of maildir_name.h.
+std::string make_marker(std::string_view token);
+
+// The mbox while its locks are held; nobody who respects one of them changes it. Released when destroyed.
+class LockedMbox {
+ public:
+  LockedMbox(Fs& fs, int folder, StagingFolder& staging, std::string path, UniqueFd fd, MboxLock lock);
+
+  [[nodiscard]] std::uint64_t size();
+  // What must stand before the next entry so that it follows an empty line. Throws mailstore_unavailable if the file is no mbox.
+  [[nodiscard]] std::string padding();
+  // Of a staged entry behind `padding`. Throws io_error if it is not in staging any more.
+  [[nodiscard]] EntryPrint print_of_staged(const std::string& padding, const std::string& name);
+  // Appends `padding` and the staged entries, durable when it returns. If writing fails, what was written is taken back, provided that nobody wrote
+  // behind it; whatever stays is settled by recovery.
+  void append(const std::string& padding, std::span<const std::string> names);
+  // SHA-256 of a part of the file; empty if the file ends within it.
+  [[nodiscard]] std::optional<std::string> sha256_of(std::uint64_t offset, std::uint64_t length);
+  // The file ends behind `offset`, within `padding` and the staged entries, and each octet there is theirs or zero (a power cut leaves pages of
+  // zeros).
+  [[nodiscard]] bool ends_torn_in(std::uint64_t offset, const std::string& padding, std::span<const std::string> names);
+  // Durable when it returns. Only behind ends_torn_in().
+  void cut(std::uint64_t offset);
+  // What is in the file is durable, and its name.
+  void make_durable();
+  void scan(MboxScanner& scanner);
+
+ private:
+  void write(const std::string& padding, std::span<const std::string> names);
+  void take_back(std::uint64_t offset, const std::string& padding, std::span<const std::string> names);
+  bool is_ours_or_zero(std::uint64_t offset, std::string_view ours, std::uint64_t size);
+
+  Fs& fs_;
+  int folder_;
+  StagingFolder& staging_;
+  std::string path_;
+  UniqueFd fd_;
+  MboxLock lock_;
+};
+
+class Mbox {
+ public:
+  // A path that is new to the account: makes the folder that is to hold the file, and staging. The file itself comes with the first message.
+  static Mbox make(Fs& fs, MboxPlace place);
+  // A path the account has used before: its folder must exist.
+  static Mbox open(Fs& fs, MboxPlace place);
+
+  [[nodiscard]] const std::string& path() const { return place_.path; }
+  StagingFolder& staging() { return staging_; }
+  // Opens the file, makes it if it is not there, and takes its locks; waits up to `patience`, then throws lock_held.
+  LockedMbox lock(std::chrono::milliseconds patience = kMboxLockWait);
+  // For looking only: no lock, nothing is made. False if there is no file.
+  bool scan(MboxScanner& scanner);
+
+ private:
+  Mbox(Fs& fs, MboxPlace place, UniqueFd folder, UniqueFd staging);
+  std::optional<LockedMbox> try_lock();
+
+  Fs& fs_;
+  MboxPlace place_;
+  std::string name_;
+  UniqueFd folder_;
+  StagingFolder staging_;
+};
+
+}  // namespace popsync::delivery

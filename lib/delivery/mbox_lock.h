@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+// The locks of an mbox, in the order in which others take them too: a write lock by fcntl over the whole file (an open file description lock, which
+// conflicts with everybody's classic ones and with our other threads), then the dot lock FILE.lock by liblockfile, then flock if asked for. Nothing
+// here waits: whoever does not get all of them lets go of all and comes back later, so no two programs wait for each other. After kill -9 the kernel
+// releases the first and the last; the dot lock stays, holds our dead process-id and is taken over by that, or by its age of five minutes.
+#pragma once
+
+#include <optional>
+#include <string>
+
+namespace popsync::delivery {
+
+struct MboxLockKinds {
+  bool dot_lock = true;
+  bool flock = false;
+  bool operator==(const MboxLockKinds&) const = default;
+};
+
+// Whether FILE.lock can be made in the folder at all. Where it cannot, as in /var/mail for an ordinary user, fcntl alone has to do.
+bool can_dot_lock(int folder);
+
+class MboxLock {
+ public:
+  // Locks the open file `fd`, which is FOLDER/NAME. Empty if another holds one of the locks. `fd` must stay open as long as the lock lives. Throws
+  // Error mailstore_unavailable where a lock cannot be had at all (a file system without locks).
+  static std::optional<MboxLock> try_take(int fd, int folder, const std::string& name, const MboxLockKinds& kinds);
+
+  MboxLock(MboxLock&& other) noexcept;
+  MboxLock& operator=(MboxLock&&) = delete;
+  // Releases in reverse order.
+  ~MboxLock();
+
+ private:
+  explicit MboxLock(int fd) : fd_(fd) {}
+
+  int fd_;
+  std::string dot_lock_;  // its path, if held
+  bool flock_ = false;
+};
+
+}  // namespace popsync::delivery

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+#include "delivery/mbox_settling.h"
+
+#include <algorithm>
+#include <optional>
+#include <unordered_map>
+
+namespace popsync::delivery {
+namespace {
+
+bool whole_in_place(LockedMbox& mbox, const PendingEntry& entry) { return mbox.sha256_of(entry.offset, entry.length) == entry.sha256; }
+
+// An entry that stands ready in staging. What it is longer than its file is the padding before it.
+struct Ready {
+  std::string padding;
+};
+
+std::optional<Ready> ready_in_staging(Fs& fs, LockedMbox& mbox, StagingFolder& staging, const PendingEntry& entry) {
+  const auto staged = fs.stat(staging.dir(), entry.name);
+  if (!staged || staged->size > entry.length || entry.length - staged->size > kPaddingOctetsMax) return std::nullopt;
+  const std::string padding(static_cast<std::size_t>(entry.length - staged->size), '\n');
+  if (mbox.print_of_staged(padding, entry.name).sha256 != entry.sha256) return std::nullopt;
+  return Ready{padding};
+}
+
+using Readiness = std::vector<std::optional<Ready>>;
+
+// From `first` on each entry is in staging and begins where the one before ends: they were written as one.
+bool written_as_one(const std::vector<PendingEntry>& entries, const Readiness& ready, std::size_t first) {
+  for (std::size_t i = first; i < entries.size(); ++i) {
+    if (!ready[i]) return false;
+    if (i > first && (entries[i].offset != entries[i - 1].offset + entries[i - 1].length || !ready[i]->padding.empty())) return false;
+  }
+  return true;
+}
+
+void cut_torn_tail(LockedMbox& mbox, const std::vector<PendingEntry>& entries, const Readiness& ready, std::size_t first) {
+  if (!written_as_one(entries, ready, first)) return;
+  std::vector<std::string> names;
+  for (std::size_t i = first; i < entries.size(); ++i) names.push_back(entries[i].name);
+  if (mbox.ends_torn_in(entries[first].offset, ready[first]->padding, names)) mbox.cut(entries[first].offset);
+}
+
+using Bodies = std::unordered_map<std::string, std::vector<std::string>>;  // by marker; two where a reader was killed while it rewrote the file
+
+std::optional<std::string> staged_body(Fs& fs, StagingFolder& staging, const std::string& name) {
+  const auto file = fs.open(staging.dir(), name);
+  if (!file) return std::nullopt;
+  std::optional<std::string> body;
+  MboxScanner scanner([&](const MboxEntry& entry) { body = entry.body_sha256; });
+  constexpr std::size_t kPieceOctets = 256UL * 1024;
+  for (std::string part = fs.read(file->get(), kPieceOctets); !part.empty(); part = fs.read(file->get(), kPieceOctets)) scanner.update(part);
+  scanner.finish();
+  return body;
+}
+
+EntryFate fate_by_marker(Fs& fs, StagingFolder& staging, const PendingEntry& entry, bool ready, const std::vector<std::string>& bodies) {
+  // Without its file nothing proves that what carries its marker is whole.
+  if (!ready) return EntryFate::lost;
+  if (bodies.empty()) return EntryFate::absent;
+  const auto body = staged_body(fs, staging, entry.name);
+  return body && std::ranges::count(bodies, *body) > 0 ? EntryFate::appended : EntryFate::altered;
+}
+
+}  // namespace
+
+std::vector<EntryFate> settle(Fs& fs, LockedMbox& mbox, StagingFolder& staging, const std::vector<PendingEntry>& entries) {
+  std::vector<EntryFate> fates(entries.size(), EntryFate::appended);
+  std::size_t first = 0;
+  while (first < entries.size() && whole_in_place(mbox, entries[first])) ++first;
+  if (first == entries.size()) return fates;
+  Readiness ready;
+  for (const PendingEntry& entry : entries) ready.push_back(ready_in_staging(fs, mbox, staging, entry));
+  cut_torn_tail(mbox, entries, ready, first);
+  // The rest is looked for, first in its place, then by its marker in the whole file, also where the file just ends: a reader may have moved an entry
+  // and removed as many octets as it has.
+  Bodies bodies;
+  for (std::size_t i = first; i < entries.size(); ++i) bodies[entries[i].name];
+  MboxScanner scanner([&](const MboxEntry& entry) {
+    if (const auto wanted = bodies.find(entry.marker); wanted != bodies.end()) wanted->second.push_back(entry.body_sha256);
+  });
+  mbox.scan(scanner);
+  for (std::size_t i = first; i < entries.size(); ++i) {
+    if (whole_in_place(mbox, entries[i])) continue;
+    fates[i] = fate_by_marker(fs, staging, entries[i], ready[i].has_value(), bodies.at(entries[i].name));
+  }
+  return fates;
+}
+
+}  // namespace popsync::delivery

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+#include "sync/mbox_recovery.h"
+
+#include <algorithm>
+#include <string>
+#include <unordered_set>
+#include <utility>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "delivery/mbox_settling.h"
+#include "state/transaction.h"
+
+namespace popsync::sync {
+namespace {
+
+using delivery::EntryFate;
+using state::StagedRow;
+
+class MboxRecovery {
+ public:
+  MboxRecovery(state::StateStore& store, Fs& fs, const Clock& clock, const state::AccountRow& account, OpenMailstore& mailstore,
+               std::vector<StagedRow> rows)
+      : store_(store), fs_(fs), clock_(clock), account_(account), mailstore_(mailstore), rows_(std::move(rows)) {}
+
+  Recovered run() {
+    if (!rows_.empty()) {
+      delivery::LockedMbox mbox = mailstore_.mbox->lock();
+      settle(mbox);
+      complete(mbox);
+      record();
+    }
+    sweep();
+    return result_;
+  }
+
+ private:
+  void settle(delivery::LockedMbox& mbox) {
+    std::ranges::sort(rows_, {}, [](const StagedRow& row) { return row.entry.offset; });
+    std::vector<delivery::PendingEntry> entries;
+    for (const StagedRow& row : rows_) {
+      entries.push_back({.name = row.name, .offset = row.entry.offset, .length = row.entry.length, .sha256 = row.entry.sha256});
+    }
+    const std::vector<EntryFate> fates = delivery::settle(fs_, mbox, mailstore_.staging(), entries);
+    for (std::size_t i = 0; i < rows_.size(); ++i) {
+      switch (fates[i]) {
+        case EntryFate::appended: found_.push_back(rows_[i]); break;
+        case EntryFate::altered:
+          log_error(account_.name, "a message in the mbox is not as it was written and is left alone; it is appended again: " + rows_[i].name);
+          missing_.push_back(rows_[i]);
+          break;
+        case EntryFate::absent: missing_.push_back(rows_[i]); break;
+        case EntryFate::lost: drop(rows_[i]); break;
+      }
+    }
+  }
+
+  void drop(const StagedRow& row) {
+    log_warning(account_.name, "a staged message was damaged or removed; it is fetched again: " + row.name);
+    auto transaction = store_.begin();
+    transaction.erase_message(row.id);
+    transaction.commit();
+    ++result_.dropped;
+  }
+
+  void complete(delivery::LockedMbox& mbox) {
+    try {
+      append(mbox);
+      // A kill between writing and syncing leaves what others can read and a power cut can still take.
+      if (!found_.empty()) mbox.make_durable();
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::io_error) distrust();
+      throw;
+    }
+  }
+
+  // M4 to M7: their new places are committed before anything is written there.
+  void append(delivery::LockedMbox& mbox) {
+    if (missing_.empty()) return;
+    const std::string padding = mbox.padding();
+    std::uint64_t offset = mbox.size();
+    std::vector<std::string> names;
+    for (StagedRow& row : missing_) {
+      const delivery::EntryPrint print = mbox.print_of_staged(names.empty() ? padding : "", row.name);
+      row.entry = {.offset = offset, .length = print.length, .sha256 = print.sha256};
+      offset += print.length;
+      names.push_back(row.name);
+    }
+    auto transaction = store_.begin();
+    for (const StagedRow& row : missing_) transaction.set_entry(row.id, row.entry);
+    transaction.commit();
+    mbox.append(padding, names);
+  }
+
+  // A failed sync proves nothing, now or later: these messages are never deleted on the server.
+  void distrust() {
+    auto transaction = store_.begin();
+    for (const auto* rows : {&found_, &missing_}) {
+      for (const StagedRow& row : *rows) transaction.mark_suspect(row.id);
+    }
+    transaction.commit();
+  }
+
+  void record() {
+    std::uint64_t octets = 0;
+    auto transaction = store_.begin();
+    for (const auto* rows : {&found_, &missing_}) {
+      for (const StagedRow& row : *rows) {
+        transaction.record_published(row.id, !row.suspect, clock_.wall());
+        octets += row.stored_size;
+      }
+    }
+    result_.published = found_.size() + missing_.size();
+    transaction.add_delivered(account_.id, result_.published, octets);
+    transaction.commit();
+  }
+
+  // What no row waits for: published, or staged and never recorded.
+  void sweep() {
+    std::unordered_set<std::string> waiting;
+    for (const StagedRow& row : store_.staged(account_.id)) waiting.insert(row.name);
+    bool removed = false;
+    for (const std::string& name : mailstore_.staging().names()) {
+      if (waiting.contains(name)) continue;
+      removed = mailstore_.staging().remove(name) || removed;
+    }
+    if (removed) mailstore_.staging().sync();
+  }
+
+  state::StateStore& store_;
+  Fs& fs_;
+  const Clock& clock_;
+  const state::AccountRow& account_;
+  OpenMailstore& mailstore_;
+  std::vector<StagedRow> rows_;
+  std::vector<StagedRow> found_;    // whole in the mbox
+  std::vector<StagedRow> missing_;  // to be appended
+  Recovered result_;
+};
+
+}  // namespace
+
+Recovered recover_mbox(state::StateStore& store, Fs& fs, const Clock& clock, const state::AccountRow& account, OpenMailstore& mailstore,
+                       std::vector<StagedRow> rows) {
+  return MboxRecovery(store, fs, clock, account, mailstore, std::move(rows)).run();
+}
+
+}  // namespace popsync::sync

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+// Recovery of one mbox: what recovery.h promises, under the locks of the file. Entries that are whole in it are recorded, the others are appended
+// from staging without being fetched again (delivery/mbox_settling.h finds out which).
+#pragma once
+
+#include <vector>
+
+#include "sync/recovery.h"
+
+namespace popsync::sync {
+
+// `rows` are those staged for this mbox.
+Recovered recover_mbox(state::StateStore& store, Fs& fs, const Clock& clock, const state::AccountRow& account, OpenMailstore& mailstore,
+                       std::vector<state::StagedRow> rows);
+
+}  // namespace popsync::sync
