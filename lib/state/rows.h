@@ -89,6 +89,8 @@ struct MailstoreRow {
   std::string store_id;  // of a Maildir
   std::uint64_t generation = 0;
   MailstoreKind kind = MailstoreKind::maildir;
+  std::string suspended = {};       // why nothing is fetched into it, empty if something may be: its disk failed to sync
+  std::uint32_t sync_failures = 0;  // sessions in a row in which a message could not be synced
 };
 
 struct LastError {

@@ -81,6 +81,9 @@ constexpr std::array kSteps = {
     "ALTER TABLE message ADD COLUMN entry_offset INTEGER;"
     "ALTER TABLE message ADD COLUMN entry_length INTEGER;"
     "ALTER TABLE message ADD COLUMN entry_sha256 BLOB",
+    // A Maildir whose disk failed to sync waits for an operator.
+    "ALTER TABLE mailstore ADD COLUMN suspended TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE mailstore ADD COLUMN sync_failures INTEGER NOT NULL DEFAULT 0",
 };
 static_assert(kSteps.size() + 1 == kSchemaVersion);
 

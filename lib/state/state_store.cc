@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/escape.h"
 #include "base/fs.h"
+#include "base/log.h"
 #include "state/install.h"
 #include "state/schema.h"
 #include "state/state_store_impl.h"
@@ -84,6 +85,22 @@ AccountRow read_account(SQLite::Statement& row) {
   return account;
 }
 
+std::vector<MailstoreRow> read_mailstores(SQLite::Statement& row, const std::unordered_map<RowId, std::string>& suspended) {
+  const ResetAtEnd reset(row);
+  std::vector<MailstoreRow> rows;
+  while (row.executeStep()) {
+    rows.push_back({.id = row.getColumn("id").getInt64(),
+                    .path = row.getColumn("path").getString(),
+                    .store_id = row.getColumn("store_id").getString(),
+                    .generation = count_at(row.getColumn("generation")),
+                    .kind = static_cast<MailstoreKind>(row.getColumn("kind").getInt()),
+                    .suspended = row.getColumn("suspended").getString(),
+                    .sync_failures = small_at(row.getColumn("sync_failures"))});
+    if (const auto found = suspended.find(rows.back().id); found != suspended.end()) rows.back().suspended = found->second;
+  }
+  return rows;
+}
+
 MessageRow read_message(SQLite::Statement& row) {
   return {.id = row.getColumn(0).getInt64(),
           .state = static_cast<RowState>(row.getColumn(1).getInt()),
@@ -106,7 +123,7 @@ void rethrow_as_error() {
   } catch (const SQLite::Exception& exception) {
     const std::string text = "state.db: " + escaped(exception.what());
     switch (exception.getErrorCode()) {
-      case SQLITE_FULL: throw Error(ErrorCode::disk_full, text, "free some space on the disk of the state directory");
+      case SQLITE_FULL: throw Error(ErrorCode::disk_full, text, kNoSpaceHint);
       case SQLITE_BUSY:
       case SQLITE_LOCKED: throw Error(ErrorCode::lock_held, text);
       case SQLITE_CORRUPT:
@@ -115,8 +132,11 @@ void rethrow_as_error() {
       case SQLITE_CANTOPEN:
       case SQLITE_READONLY:
       case SQLITE_PERM: throw Error(ErrorCode::state_unavailable, text, "look at the owner and the permissions of the state directory");
-      default: throw Error(ErrorCode::io_error, text);
+      default: break;
     }
+    // SQLite says "I/O error" where it finds no space for the index of its log.
+    if (exception.getExtendedErrorCode() == SQLITE_IOERR_SHMSIZE) throw Error(ErrorCode::disk_full, text, kNoSpaceHint);
+    throw Error(ErrorCode::io_error, text);
   }
 }
 
@@ -215,19 +235,15 @@ std::optional<AccountRow> StateStore::account(std::string_view id) {
 std::vector<MailstoreRow> StateStore::mailstores(std::string_view account_id) {
   const std::lock_guard lock(impl_->mutex);
   return guarded([&] {
-    std::vector<MailstoreRow> rows;
-    SQLite::Statement& row = impl_->statement("SELECT id, path, store_id, generation, kind FROM mailstore WHERE account = ? ORDER BY id");
-    const ResetAtEnd reset(row);
+    SQLite::Statement& row = impl_->statement("SELECT * FROM mailstore WHERE account = ? ORDER BY id");
     row.bind(1, std::string(account_id));
-    while (row.executeStep()) {
-      rows.push_back({.id = row.getColumn(0).getInt64(),
-                      .path = row.getColumn(1).getString(),
-                      .store_id = row.getColumn(2).getString(),
-                      .generation = count_at(row.getColumn(3)),
-                      .kind = static_cast<MailstoreKind>(row.getColumn(4).getInt())});
-    }
-    return rows;
+    return read_mailstores(row, impl_->suspended);
   });
+}
+
+std::vector<MailstoreRow> StateStore::mailstores() {
+  const std::lock_guard lock(impl_->mutex);
+  return guarded([&] { return read_mailstores(impl_->statement("SELECT * FROM mailstore ORDER BY id"), impl_->suspended); });
 }
 
 std::vector<MessageRow> StateStore::messages(std::string_view account_id) {
@@ -343,16 +359,33 @@ std::uint64_t StateStore::seen_count(std::string_view account_id) {
   });
 }
 
-std::vector<std::string> StateStore::published_names(RowId mailstore) {
+std::optional<StateStore::Stored> StateStore::find_published(RowId mailstore, const std::string& name) {
   const std::lock_guard lock(impl_->mutex);
-  return guarded([&] {
-    std::vector<std::string> names;
-    SQLite::Statement& row = impl_->statement("SELECT name FROM message WHERE mailstore = ? AND state = 1");
+  return guarded([&]() -> std::optional<Stored> {
+    SQLite::Statement& row = impl_->statement("SELECT id, sha256 FROM message WHERE mailstore = ? AND state = 1 AND name = ?");
     const ResetAtEnd reset(row);
     row.bind(1, mailstore);
-    while (row.executeStep()) names.push_back(row.getColumn(0).getString());
-    return names;
+    row.bind(2, name);
+    if (!row.executeStep()) return std::nullopt;
+    return Stored{.id = row.getColumn(0).getInt64(), .sha256 = octets_at(row.getColumn(1))};
   });
+}
+
+void StateStore::suspend(const std::vector<RowId>& mailstores, const std::string& reason) {
+  {
+    const std::lock_guard lock(impl_->mutex);
+    for (const RowId mailstore : mailstores) impl_->suspended[mailstore] = reason;
+  }
+  try {
+    auto transaction = begin();
+    for (const RowId mailstore : mailstores) transaction.suspend(mailstore, reason);
+    transaction.commit();
+    // From here on the database tells, so that another process may end it.
+    const std::lock_guard lock(impl_->mutex);
+    for (const RowId mailstore : mailstores) impl_->suspended.erase(mailstore);
+  } catch (const Error& error) {
+    log_warning("", std::string("the suspension is not in the state yet: ") + error.what());
+  }
 }
 
 Transaction StateStore::begin() { return Transaction(*impl_); }

@@ -38,6 +38,7 @@ class StateStore {
   std::vector<AccountRow> accounts();
   std::optional<AccountRow> account(std::string_view id);
   std::vector<MailstoreRow> mailstores(std::string_view account_id);
+  std::vector<MailstoreRow> mailstores();  // of all accounts
   std::vector<MessageRow> messages(std::string_view account_id);
   std::vector<StagedRow> staged(std::string_view account_id);
   std::vector<HeldRow> held(std::string_view account_id);
@@ -52,11 +53,18 @@ class StateStore {
   std::optional<Found> find_by_sha256(std::string_view account_id, std::string_view sha256);
   // Messages known in any way, held ones left out.
   std::uint64_t seen_count(std::string_view account_id);
-  // Names in a mailstore that PUBLISHED rows of the account carry.
-  std::vector<std::string> published_names(RowId mailstore);
+  // The PUBLISHED row of a file name.
+  struct Stored {
+    RowId id = 0;
+    std::string sha256;
+  };
+  std::optional<Stored> find_published(RowId mailstore, const std::string& name);
 
   // Everything between begin() and commit() happens or does not. Waits for other threads and processes (30 s at most, then lock_held).
   Transaction begin();
+  // These mailstores are suspended from now on, for this process in any case, for others and for good if the database takes it: its disk may be the
+  // failing one. Ends with Transaction::resume(). Does not throw; a COMMIT of unknown outcome ends the process as ever.
+  void suspend(const std::vector<RowId>& mailstores, const std::string& reason);
   // Reads the whole database for damage. Error state_corrupt.
   void quick_check();
 

@@ -32,6 +32,7 @@ struct StateStore::Impl {
   SQLite::Database database;
   std::unordered_map<const char*, SQLite::Statement> statements;
   int log_pages = 0;
+  std::unordered_map<RowId, std::string> suspended;  // what the database did not take
 };
 
 // A SELECT that is not reset keeps its snapshot of the database, and with it every later one of the connection: what another process has
@@ -46,6 +47,8 @@ class ResetAtEnd {
  private:
   SQLite::Statement& statement_;
 };
+
+constexpr const char* kNoSpaceHint = "free some space on the disk of the state directory; popsync goes on by itself";
 
 // Turns SQLite's exception in flight into an Error.
 [[noreturn]] void rethrow_as_error();

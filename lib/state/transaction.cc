@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <mutex>
 #include <utility>
 
@@ -39,6 +40,12 @@ void bind_time(SQLite::Statement& row, int index, std::optional<WallTime> value)
 }
 
 std::int64_t signed_of(std::uint64_t value) { return static_cast<std::int64_t>(value); }
+
+// SQLite knows ENOSPC; a quota comes as a failed write of the log. Both end before the log's last frame is whole, so nothing was committed.
+bool full(int code, sqlite3* handle) {
+  if ((code & 0xFF) == SQLITE_FULL) return true;
+  return sqlite3_extended_errcode(handle) == SQLITE_IOERR_WRITE && sqlite3_system_errno(handle) == EDQUOT;
+}
 
 // After this COMMIT nobody knows whether the rows are there: touching any file now could double or lose a message. The next start looks at the disk.
 [[noreturn]] void end_with_unknown_outcome(int code) {
@@ -166,6 +173,25 @@ void Transaction::set_generation(RowId mailstore, std::uint64_t generation) {
   });
 }
 
+void Transaction::suspend(RowId mailstore, const std::string& reason) {
+  hold_->run("UPDATE mailstore SET suspended = ? WHERE id = ?", [&](SQLite::Statement& row) {
+    row.bind(1, reason);
+    row.bind(2, mailstore);
+  });
+}
+
+void Transaction::resume(RowId mailstore) {
+  hold_->run("UPDATE mailstore SET suspended = '', sync_failures = 0 WHERE id = ?", [&](SQLite::Statement& row) { row.bind(1, mailstore); });
+  hold_->impl.suspended.erase(mailstore);
+}
+
+void Transaction::set_sync_failures(RowId mailstore, std::uint32_t failures) {
+  hold_->run("UPDATE mailstore SET sync_failures = ? WHERE id = ?", [&](SQLite::Statement& row) {
+    row.bind(1, static_cast<std::int64_t>(failures));
+    row.bind(2, mailstore);
+  });
+}
+
 RowId Transaction::insert_staged(const NewStaged& message) {
   hold_->run(
       "INSERT INTO message(account, mailstore, state, uid, list_size, wire_octets, stored_size, sha256, fingerprint, header_hash, has_message_id, "
@@ -252,6 +278,13 @@ void Transaction::mark_suspect(RowId id) {
   hold_->run("UPDATE message SET suspect = 1, removable = 0 WHERE id = ?", [&](SQLite::Statement& row) { row.bind(1, id); });
 }
 
+void Transaction::rename_message(RowId id, const std::string& name) {
+  hold_->run("UPDATE message SET name = ? WHERE id = ?", [&](SQLite::Statement& row) {
+    row.bind(1, name);
+    row.bind(2, id);
+  });
+}
+
 void Transaction::set_list_size(RowId id, std::uint64_t list_size) {
   hold_->run("UPDATE message SET list_size = ? WHERE id = ?", [&](SQLite::Statement& row) {
     row.bind(1, signed_of(list_size));
@@ -281,9 +314,8 @@ void Transaction::count_deletion(RowId id) {
 void Transaction::commit() {
   for (auto& [sql, statement] : hold_->impl.statements) statement.tryReset();
   const int code = hold_->impl.database.tryExec("COMMIT");
-  const int known = code & 0xFF;
-  if (known == SQLITE_FULL) throw Error(ErrorCode::disk_full, "state.db: the disk is full", "free some space on the disk of the state directory");
-  if (known == SQLITE_BUSY) throw Error(ErrorCode::lock_held, "state.db is locked by another program");
+  if (full(code, hold_->impl.database.getHandle())) throw Error(ErrorCode::disk_full, "state.db: the disk is full", kNoSpaceHint);
+  if ((code & 0xFF) == SQLITE_BUSY) throw Error(ErrorCode::lock_held, "state.db is locked by another program");
   if (code != SQLITE_OK) end_with_unknown_outcome(code);
   hold_->open = false;
   if (hold_->impl.log_pages >= kLogPagesMax) {

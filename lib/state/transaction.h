@@ -51,6 +51,9 @@ class Transaction {
   RowId insert_mailstore(std::string_view account, const std::string& path, const std::string& store_id, MailstoreKind kind = MailstoreKind::maildir);
   void set_mailstore_id(RowId mailstore, const std::string& store_id);
   void set_generation(RowId mailstore, std::uint64_t generation);
+  void suspend(RowId mailstore, const std::string& reason);
+  void resume(RowId mailstore);  // also forgets its sync failures
+  void set_sync_failures(RowId mailstore, std::uint32_t failures);
 
   RowId insert_staged(const NewStaged& message);
   // The entry is about to be written there, and not where it was to be before.
@@ -68,6 +71,8 @@ class Transaction {
   void erase_message(RowId id);
   // The message is not to be trusted to be durable, or whole: recovery will not make it removable.
   void mark_suspect(RowId id);
+  // A staged message goes on under another file name.
+  void rename_message(RowId id, const std::string& name);
 
   void set_list_size(RowId id, std::uint64_t list_size);
   void set_removable(RowId id, bool removable);

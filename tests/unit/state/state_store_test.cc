@@ -190,6 +190,24 @@ TEST_F(StateStoreTest, TwoAccountsCannotHaveOneName) {
   EXPECT_THROW(transaction.insert_account(account_row("fedcba9876543210", "work")), Error);
 }
 
+TEST_F(StateStoreTest, AnOlderSchemaIsBroughtUpWithItsRows) {
+  {
+    const auto store = open();
+    auto transaction = store->begin();
+    transaction.insert_account(account_row());
+    transaction.insert_mailstore(kAccount, "/mail", "id");
+    transaction.commit();
+  }
+  for (const char* sql : {"ALTER TABLE mailstore DROP COLUMN suspended", "ALTER TABLE mailstore DROP COLUMN sync_failures", "PRAGMA user_version=2"})
+    change(sql);
+  const auto store = open();
+  ASSERT_EQ(store->mailstores(kAccount).size(), 1U);
+  EXPECT_EQ(store->mailstores(kAccount)[0].suspended, "");
+  EXPECT_EQ(store->accounts().size(), 1U);
+  SQLite::Database database(file("state.db"), SQLite::OPEN_READWRITE);
+  EXPECT_EQ(database.execAndGet("PRAGMA user_version").getInt(), kSchemaVersion);
+}
+
 TEST_F(StateStoreTest, ANewerSchemaIsLeftToTheNewerProgram) {
   (void)open();
   change("PRAGMA user_version=" + std::to_string(kSchemaVersion + 1));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "state/transaction.h"
 
+#include <SQLiteCpp/SQLiteCpp.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -9,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "base/error.h"
 #include "state/state_store.h"
 #include "unit/config/temp_folder.h"
 
@@ -209,8 +211,56 @@ TEST_F(TransactionTest, AStagedRowHoldsWhatRecoveryNeeds) {
   EXPECT_FALSE(message.removable);
   EXPECT_EQ(message.stored_at, kAt);
   EXPECT_THAT(store_->published(kWork), IsEmpty());
-  EXPECT_THAT(store_->published_names(mailstore_), IsEmpty());
+  EXPECT_FALSE(store_->find_published(mailstore_, "1.M2.host").has_value());
   EXPECT_EQ(store_->seen_count(kWork), 1U);
+}
+
+TEST_F(TransactionTest, AStagedMessageGoesOnUnderAnotherName) {
+  RowId id = 0;
+  change([&](Transaction& transaction) { id = transaction.insert_staged(staged("a", "x")); });
+  change([&](Transaction& transaction) { transaction.rename_message(id, "y"); });
+  ASSERT_EQ(store_->staged(kWork).size(), 1U);
+  EXPECT_EQ(store_->staged(kWork)[0].name, "y");
+}
+
+TEST_F(TransactionTest, ASuspensionLastsOverProcessesUntilItIsEnded) {
+  store_->suspend({mailstore_}, "the disk failed");
+  change([](Transaction&) {});
+  EXPECT_EQ(store_->mailstores(kWork).at(0).suspended, "the disk failed");
+  EXPECT_EQ(store_->mailstores().at(0).suspended, "the disk failed");
+  change([&](Transaction& transaction) { transaction.resume(mailstore_); });
+  EXPECT_EQ(store_->mailstores(kWork).at(0).suspended, "");
+}
+
+TEST_F(TransactionTest, AnotherProcessEndsASuspension) {
+  store_->suspend({mailstore_}, "the disk failed");
+  const auto other = StateStore::open(folder_.path() + "/state");
+  auto transaction = other->begin();
+  transaction.resume(mailstore_);
+  transaction.commit();
+  EXPECT_EQ(store_->mailstores(kWork).at(0).suspended, "");
+}
+
+TEST_F(TransactionTest, ASuspensionThatTheDatabaseDoesNotTakeHoldsInThisProcess) {
+  testing::internal::CaptureStderr();
+  SQLite::Database raw(folder_.path() + "/state/state.db", SQLite::OPEN_READWRITE);
+  raw.exec("CREATE TRIGGER refuse BEFORE UPDATE ON mailstore BEGIN SELECT RAISE(ABORT, 'no'); END");
+  store_->suspend({mailstore_}, "the disk failed");
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), testing::HasSubstr("not in the state"));
+  EXPECT_EQ(raw.execAndGet("SELECT suspended FROM mailstore").getString(), "");
+  EXPECT_EQ(store_->mailstores(kWork).at(0).suspended, "the disk failed");
+  raw.exec("DROP TRIGGER refuse");
+  auto transaction = store_->begin();
+  transaction.resume(mailstore_);
+  transaction.commit();
+  EXPECT_EQ(store_->mailstores(kWork).at(0).suspended, "");
+}
+
+TEST_F(TransactionTest, SyncFailuresAreCountedUntilTheMailstoreIsResumed) {
+  change([&](Transaction& transaction) { transaction.set_sync_failures(mailstore_, 1); });
+  EXPECT_EQ(store_->mailstores(kWork).at(0).sync_failures, 1U);
+  change([&](Transaction& transaction) { transaction.resume(mailstore_); });
+  EXPECT_EQ(store_->mailstores(kWork).at(0).sync_failures, 0U);
 }
 
 TEST_F(TransactionTest, PrintsComeBackOctetForOctet) {
@@ -246,7 +296,9 @@ TEST_F(TransactionTest, PublishedIsRemovableOnlyIfItWasStoredWhole) {
   EXPECT_TRUE(rows[0].removable);
   EXPECT_EQ(rows[0].stored_at, later);
   EXPECT_FALSE(rows[1].removable);
-  EXPECT_THAT(store_->published_names(mailstore_), ElementsAre("x", "y"));
+  EXPECT_EQ(store_->find_published(mailstore_, "y")->id, suspect);
+  EXPECT_EQ(store_->find_published(mailstore_, "y")->sha256, prints('s').sha256);
+  EXPECT_FALSE(store_->find_published(mailstore_ + 1, "y").has_value());
   const auto published = store_->published(kWork);
   ASSERT_EQ(published.size(), 2U);
   EXPECT_EQ(published[0].name, "x");
