@@ -59,6 +59,7 @@ sync::AccountSettings sync_settings(const config::Account& account) {
           .leave = leave,
           .leave_text = std::to_string(static_cast<int>(leave.kind)) + "/" + std::to_string(leave.age.count()),
           .max_message_size = account.max_message_size,
+          .min_free_space = account.min_free_space,
           .rset_before_quit = account.rset_before_quit};
 }
 

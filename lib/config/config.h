@@ -47,6 +47,7 @@ struct Account {
   MboxLocks mbox_locks = MboxLocks::fcntl_dot_lock;
   LeaveOnServer leave_on_server;
   std::uint64_t max_message_size = 512ULL << 20U;  // octets
+  std::uint64_t min_free_space = 64ULL << 20U;     // octets
   std::chrono::seconds interval{std::chrono::minutes(5)};
   Pipelining pipelining = Pipelining::automatic;
   bool rset_before_quit = false;

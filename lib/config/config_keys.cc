@@ -172,6 +172,11 @@ void set_max_message_size(const Value& value, Account& account, Faults& faults) 
 }
 std::string show_max_message_size(const Account& account) { return toml_quoted(size_text(account.max_message_size)); }
 
+void set_min_free_space(const Value& value, Account& account, Faults& faults) {
+  if (const auto size = read_size(value, 0, kFreeSpaceMax, faults)) account.min_free_space = *size;
+}
+std::string show_min_free_space(const Account& account) { return toml_quoted(size_text(account.min_free_space)); }
+
 void set_password(const Value& value, Account& account, Faults& faults) {
   const auto password = read_text(value, faults);
   if (!password) return;
@@ -305,6 +310,8 @@ const std::array kKeys = {
                 show_leave_on_server),
     account_key("max_message_size", "size", R"("512MiB")", "a larger message is held and shown in status; others go on", set_max_message_size,
                 show_max_message_size),
+    account_key("min_free_space", "size", R"("64MiB")", "so much is left free on the disks of the Maildir and of the state; with less, mail waits",
+                set_min_free_space, show_min_free_space),
     account_key("interval", kDuration, R"("5m")", "time from one sync to the next",
                 set_duration<&Account::interval, kIntervalMin.count(), kIntervalMax.count()>, show_duration<&Account::interval>),
     account_key("pipelining", R"("auto" | "on" | "off")", R"("auto")", "commands sent ahead of their replies; auto: where the server announces it",

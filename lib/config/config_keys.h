@@ -21,6 +21,7 @@ constexpr std::chrono::seconds kSecretLifetimeMax = std::chrono::hours(24 * 30);
 constexpr std::chrono::seconds kLeaveOnServerMin{1};
 constexpr std::chrono::seconds kLeaveOnServerMax = std::chrono::hours(24 * 3650);
 constexpr std::uint64_t kMessageOctetsMax = 1ULL << 40U;
+constexpr std::uint64_t kFreeSpaceMax = 1ULL << 40U;
 
 enum class OneOf { none, secret_source, mailstore };
 enum class Section { daemon, account };  // [daemon]; [defaults] and [accounts.NAME]

@@ -35,6 +35,7 @@ struct AccountSettings {
   LeavePolicy leave;
   std::string leave_text;  // as configured, to notice a change
   std::uint64_t max_message_size = 0;
+  std::uint64_t min_free_space = 0;  // octets that stay free on the disks of the Maildir and of the state
   bool rset_before_quit = false;
 };
 

@@ -104,6 +104,7 @@ secret_lifetime = "0s"
 maildir = "~//Mail/./{name}/"
 leave_on_server = "14d"
 max_message_size = "25MB"
+min_free_space = "1GiB"
 interval = "10s"
 pipelining = "on"
 rset_before_quit = true
@@ -130,6 +131,7 @@ tls_min_version = "1.3"
   EXPECT_EQ(account->maildir, "/home/me/Mail/work");
   EXPECT_EQ(account->leave_on_server, (LeaveOnServer{.kind = LeaveOnServer::Kind::remove_after, .age = std::chrono::hours(14 * 24)}));
   EXPECT_EQ(account->max_message_size, 25'000'000U);
+  EXPECT_EQ(account->min_free_space, 1U << 30U);
   EXPECT_EQ(account->interval, std::chrono::seconds(10));
   EXPECT_EQ(account->pipelining, Pipelining::on);
   EXPECT_TRUE(account->rset_before_quit);

@@ -33,6 +33,7 @@ tls_trust = "pin"
 tls_pin_sha256 = ["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"]
 tls_ca_file = "/ca.pem"
 max_message_size = "1234567B"
+min_free_space = "0B"
 leave_on_server = "90s"
 enabled = false
 )";
@@ -59,6 +60,7 @@ TEST(ToToml, LoadsBackToTheSameValues) {
     EXPECT_EQ(a.maildir, b.maildir);
     EXPECT_EQ(a.leave_on_server, b.leave_on_server);
     EXPECT_EQ(a.max_message_size, b.max_message_size);
+    EXPECT_EQ(a.min_free_space, b.min_free_space);
     EXPECT_EQ(a.interval, b.interval);
     EXPECT_EQ(a.secret.kind, b.secret.kind);
     EXPECT_EQ(a.secret.command, b.secret.command);
