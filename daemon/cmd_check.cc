@@ -12,7 +12,9 @@
 #include "state/install.h"
 #include "sync/account_identity.h"
 #include "sync/fetch_plan.h"
+#include "sync/free_space.h"
 #include "sync/mailstore_opening.h"
+#include "sync/suspension.h"
 
 namespace popsync {
 namespace {
@@ -85,7 +87,10 @@ class AccountCheck {
       good("mailstore", path + " is in use, " + state::describe(*holder));
       return;
     }
-    if (used) (void)sync::open_mailstore(*store_, real_fs(), *stored_, target);
+    if (used) {
+      sync::OpenMailstore mailstore = sync::open_mailstore(*store_, real_fs(), *stored_, target);
+      disk(mailstore);
+    }
     if (target.kind == state::MailstoreKind::mbox) {
       mbox(target, used);
     } else if (used) {
@@ -138,6 +143,20 @@ class AccountCheck {
     if (target.mbox_locks.dot_lock) taken += ", then " + escaped(target.path) + ".lock";
     if (target.mbox_locks.flock) taken += ", then flock";
     good("locks", taken);
+  }
+
+  // Asks for no sync of a suspended one: a failure is told once, and recovery is to hear of it.
+  void disk(sync::OpenMailstore& mailstore) {
+    if (!mailstore.row.suspended.empty()) {
+      throw Error(ErrorCode::io_error, "suspended: " + mailstore.row.suspended, sync::suspension_hint(account_.name));
+    }
+    sync::FreeSpace(real_fs(), store_->directory(), account_.min_free_space).need(&mailstore, 0);
+    bool can_sync = true;
+    sync::sync_or_suspend(*store_, *stored_, mailstore, [&] { can_sync = mailstore.can_sync(); });
+    if (can_sync) return;
+    if (account_.leave_on_server.kind != config::LeaveOnServer::Kind::keep) sync::refuse_undurable_deletion(*store_, *stored_, mailstore);
+    warn("mailstore", "the file system of " + escaped(mailstore.row.path) + " cannot sync folders: a power cut may undo what was stored last",
+         "the messages stay on the server, so nothing is lost for good; another file system is safer");
   }
 
   void server() {

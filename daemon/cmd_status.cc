@@ -4,11 +4,13 @@
 
 #include <iostream>
 
+#include "account_wiring.h"
 #include "base/format.h"
 #include "commands.h"
 #include "daemon_status.h"
 #include "json_text.h"
 #include "look.h"
+#include "sync/suspension.h"
 
 namespace popsync {
 namespace {
@@ -19,26 +21,31 @@ struct AccountStatus {
   state::AccountRow row;  // empty where nothing is stored
   std::uint64_t seen = 0;
   std::vector<state::HeldRow> held;
+  std::string suspended;         // why the disk under its Maildir gets no mail
   std::optional<Error> trouble;  // the stored account is another user's
 };
 
-std::string_view state_text(const config::Account& account, const state::AccountRow& row, bool syncing) {
+std::string_view state_text(const config::Account& account, const state::AccountRow& row, bool suspended, bool syncing) {
   if (!account.enabled) return "disabled";
   if (syncing) return "syncing";
-  if (row.needs_operator) return "needs_operator";
+  if (row.needs_operator || suspended) return "needs_operator";
   if (row.consecutive_failures > 0) return "backing_off";
   return row.last_success ? "ok" : "never";
 }
 
 AccountStatus status_of(const Program& program, state::StateStore* store, const config::Account& account) {
-  AccountStatus status{.name = account.name, .state = account.enabled ? "never" : "disabled", .row = {}, .seen = 0, .held = {}, .trouble = {}};
+  AccountStatus status{
+      .name = account.name, .state = account.enabled ? "never" : "disabled", .row = {}, .seen = 0, .held = {}, .suspended = {}, .trouble = {}};
   try {
     const auto stored = stored_account(store, program, account);
     if (!stored) return status;
     status.row = *stored;
     status.seen = store->seen_count(stored->id);
     status.held = store->held(stored->id);
-    status.state = state_text(account, *stored, state::account_holder(store->directory(), stored->id).has_value());
+    for (const state::MailstoreRow& row : store->mailstores(stored->id)) {
+      if (row.path == mailstore_target(account).path) status.suspended = row.suspended;
+    }
+    status.state = state_text(account, *stored, !status.suspended.empty(), state::account_holder(store->directory(), stored->id).has_value());
   } catch (const Error& error) {
     status.state = "needs_operator";
     status.trouble = error;
@@ -46,10 +53,13 @@ AccountStatus status_of(const Program& program, state::StateStore* store, const 
   return status;
 }
 
-bool failing(const AccountStatus& status) { return status.trouble || status.row.consecutive_failures > 0 || status.row.needs_operator; }
+bool failing(const AccountStatus& status) {
+  return status.trouble || !status.suspended.empty() || status.row.consecutive_failures > 0 || status.row.needs_operator;
+}
 
 int exit_status_of(const AccountStatus& status) {
   if (status.trouble) return exit_status(status.trouble->code());
+  if (!status.suspended.empty()) return exit_status(ErrorCode::io_error);
   if (!status.row.last_error || status.row.consecutive_failures == 0) return 0;
   const auto code = error_code_named(status.row.last_error->code);
   return exit_status(code.value_or(ErrorCode::bug));
@@ -75,6 +85,7 @@ Poco::JSON::Object::Ptr as_json(const AccountStatus& status) {
   out->set("consecutive_failures", status.row.consecutive_failures);
   out->set("last_error", last_error_json(status));
   out->set("next_sync", json_time(status.row.next_sync));
+  out->set("suspended", status.suspended.empty() ? Poco::Dynamic::Var() : Poco::Dynamic::Var(status.suspended));
   out->set("seen", status.seen);
   out->set("delivered_total", status.row.delivered_total);
   out->set("octets_total", status.row.octets_total);
@@ -106,6 +117,7 @@ void print_text(const AccountStatus& status, bool daemon_runs) {
   std::cout << "\n  " << counted(status.seen, "message") << " seen, " << row.delivered_total << " delivered (" << human_octets(row.octets_total)
             << "), " << status.held.size() << " held\n";
   if (status.trouble) std::cout << "  " << status.trouble->what() << '\n';
+  if (!status.suspended.empty()) std::cout << "  suspended: " << status.suspended << "\n    " << sync::suspension_hint(status.name) << '\n';
   if (row.last_error && row.consecutive_failures > 0) {
     std::cout << "  failed " << row.consecutive_failures << (row.consecutive_failures == 1 ? " time" : " times in a row") << ", last at "
               << rfc3339_utc(row.last_error->at) << ": " << row.last_error->message << '\n';

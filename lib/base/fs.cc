@@ -147,8 +147,12 @@ class RealFs final : public Fs {
     if (::fdatasync(fd) != 0) fail(errno, "sync", path_of(fd));
   }
 
-  void sync_directory(int dir) override {
-    if (::fsync(dir) != 0) fail(errno, "sync", path_of(dir));
+  void sync_directory(int dir) override { (void)can_sync_directory(dir); }
+
+  bool can_sync_directory(int dir) override {
+    if (::fsync(dir) == 0) return true;
+    if (errno == EINVAL) return false;
+    fail(errno, "sync", path_of(dir));
   }
 
   void close(UniqueFd fd) override {

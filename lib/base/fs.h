@@ -55,8 +55,13 @@ class Fs {
   virtual void truncate(int fd, std::uint64_t size) = 0;
   // fdatasync of a file.
   virtual void sync_file(int fd) = 0;
-  // fsync of a directory: the names made, moved and removed in it so far are durable.
+  // fsync of a directory: the names made, moved and removed in it so far are durable. Does nothing on a file system that has no such call.
   virtual void sync_directory(int dir) = 0;
+  // The same, and false if the file system has no such call (EINVAL): a power cut may undo what was named there.
+  virtual bool can_sync_directory(int dir) {
+    sync_directory(dir);
+    return true;
+  }
   // close, its result looked at.
   virtual void close(UniqueFd fd) = 0;
   // Atomically moves a name, replacing what is at the target. False if the source does not exist.

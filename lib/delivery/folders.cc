@@ -33,4 +33,12 @@ UniqueFd make_folder(Fs& fs, int parent, const std::string& name) {
   return std::move(*folder);
 }
 
+bool same_device(Fs& fs, int dir, const std::string& path) {
+  const auto other = fs.open_root(path);
+  if (!other) return false;
+  const auto there = fs.stat(other->get(), ".");
+  const auto here = fs.stat(dir, ".");
+  return there && here && there->device == here->device;
+}
+
 }  // namespace popsync::delivery

@@ -18,4 +18,7 @@ UniqueFd make_path(Fs& fs, const std::string& path);
 // The same for one folder below an open one.
 UniqueFd make_folder(Fs& fs, int parent, const std::string& name);
 
+// The folder `dir` and the one at `path` are on one file system; false if there is none at `path`.
+bool same_device(Fs& fs, int dir, const std::string& path);
+
 }  // namespace popsync::delivery

@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::string_view kOurFolder = ".popsync";  // below tmp/
 constexpr std::string_view kIdFile = "id";
+constexpr std::string_view kCopySuffix = ".copy";  // without a row, so a crash leaves only what recovery removes
 const std::array<std::string, 3> kFolders = {"tmp", "new", "cur"};
 
 std::optional<MailstoreId> read_id(Fs& fs, int root) {
@@ -200,6 +201,31 @@ bool Maildir::same_file(const std::string& staged_name, const Place& place) {
   if (staged->device == published->device && staged->inode == published->inode) return true;
   return staged->size == published->size && staging_.sha256_of(staged_name) == file_sha256(fs_, place.dir, place.name);
 }
+
+bool Maildir::renew_staged(const std::string& name, std::string_view sha256) {
+  const std::string fresh = name + std::string(kCopySuffix);
+  if (!staging_.copy(staging_.dir(), name, fresh, sha256)) return false;
+  fs_.rename(staging_.dir(), fresh, staging_.dir(), name);
+  return true;
+}
+
+// Not simply over the old one: a reader who renamed it meanwhile would then have two. Taking it away by rename shows whether it is still there, and
+// the name it gets tells recovery what to do.
+Maildir::Renewal Maildir::renew_published(const std::string& name, const Place& place, std::string_view sha256) {
+  const std::string fresh = name + std::string(kCopySuffix);
+  if (!staging_.copy(place.dir, place.name, fresh, sha256)) return fs_.stat(place.dir, place.name) ? Renewal::damaged : Renewal::moved;
+  if (!fs_.rename(place.dir, place.name, staging_.dir(), name)) {
+    fs_.unlink(staging_.dir(), fresh);
+    return Renewal::moved;
+  }
+  fs_.rename(staging_.dir(), fresh, place.dir, place.name);
+  fs_.unlink(staging_.dir(), name);
+  return Renewal::done;
+}
+
+bool Maildir::can_sync() { return fs_.can_sync_directory(new_.get()); }
+
+bool Maildir::shares_device(const std::string& path) { return same_device(fs_, new_.get(), path); }
 
 std::uint64_t Maildir::free_octets() { return fs_.free_octets(new_.get()); }
 

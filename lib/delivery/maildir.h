@@ -78,6 +78,16 @@ class Maildir {
   // Every file in new/ and cur/ by the name popsync gave it. A file that a reader renames while a folder is read may be missed (readdir promises no
   // more), so as long as one of `wanted` is missing both folders are read again, kScansMax times at most.
   [[nodiscard]] std::unordered_map<std::string, Place> published_names(std::span<const std::string> wanted);
+  // After a failed sync: the staged file becomes a fresh, synced copy of itself. False if it is gone or does not have this SHA-256.
+  bool renew_staged(const std::string& name, std::string_view sha256);
+  // The same for a published file; durable after sync_new(), sync_cur() and staging().sync(). A reader who looks at that very moment may miss it, but
+  // at no moment are there two, and one who has moved it meanwhile keeps it. Interrupted, the file is where it was, or in staging under `name`.
+  enum class Renewal { done, moved, damaged };
+  Renewal renew_published(const std::string& name, const Place& place, std::string_view sha256);
+  // False if the file system cannot sync folders: a power cut may undo what was published.
+  [[nodiscard]] bool can_sync();
+  // On the file system of `path`; false if there is nothing at `path`.
+  [[nodiscard]] bool shares_device(const std::string& path);
   // Device and inode equal, or equal content.
   bool same_file(const std::string& staged_name, const Place& place);
   [[nodiscard]] std::uint64_t free_octets();

@@ -46,6 +46,12 @@ std::string make_token(std::string_view install_key, std::string_view account_id
   return to_hex(hmac_sha256(install_key, input).substr(0, kTokenOctets));
 }
 
+std::string make_name_like(const Clock& clock, std::string_view name) {
+  const auto mark = name.find('_');  // stands once: what comes before is digits and capital letters, what comes behind is hexadecimal
+  const std::string_view rest = mark == std::string_view::npos ? std::string_view() : name.substr(mark + 1);
+  return make_name(clock, rest.substr(0, rest.find('.')));
+}
+
 std::string_view name_without_flags(std::string_view name) { return name.substr(0, name.find_first_of(",:;!")); }
 
 }  // namespace popsync::delivery

@@ -20,6 +20,9 @@ std::string make_name(const Clock& clock, std::string_view token);
 // 12 hex digits of HMAC-SHA256(install key, account id | uid | list_size).
 std::string make_token(std::string_view install_key, std::string_view account_id, std::string_view uid, std::optional<std::uint64_t> list_size);
 
+// Another name for the same message: new random bits, the old token.
+std::string make_name_like(const Clock& clock, std::string_view name);
+
 // The name as popsync gave it: what stands before the first of , : ; ! (mail readers append their flags behind one of these).
 std::string_view name_without_flags(std::string_view name);
 

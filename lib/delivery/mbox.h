@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "base/fs.h"
+#include "delivery/folders.h"
 #include "delivery/mbox_format.h"
 #include "delivery/mbox_lock.h"
 #include "delivery/staging.h"
@@ -99,6 +100,10 @@ class Mbox {
   StagingFolder& staging() { return staging_; }
   // Opens the file, makes it if it is not there, and takes its locks; waits up to `patience`, then throws lock_held.
   LockedMbox lock(std::chrono::milliseconds patience = kMboxLockWait);
+  // As those of Maildir, of the folder that holds the file.
+  [[nodiscard]] std::uint64_t free_octets() { return fs_.free_octets(folder_.get()); }
+  [[nodiscard]] bool can_sync() { return fs_.can_sync_directory(folder_.get()); }
+  [[nodiscard]] bool shares_device(const std::string& path) { return same_device(fs_, folder_.get(), path); }
   // For looking only: no lock, nothing is made. False if there is no file.
   bool scan(MboxScanner& scanner);
 

@@ -12,6 +12,8 @@ namespace {
 
 constexpr std::size_t kWriteOctets = 256U * 1024U;  // one write call for most messages, bounded memory for the rest
 constexpr std::string_view kGenerationPrefix = "gen.";
+constexpr const char* kUnsynced = "unsynced";
+constexpr const char* kProbe = "probe";
 
 std::optional<std::uint64_t> generation_in(std::string_view name) {
   if (!name.starts_with(kGenerationPrefix)) return std::nullopt;
@@ -100,7 +102,7 @@ void StagingFolder::sync() { fs_.sync_directory(dir_.get()); }
 
 std::vector<std::string> StagingFolder::names() {
   std::vector<std::string> names = fs_.list(dir_.get());
-  std::erase_if(names, [](const std::string& name) { return generation_in(name).has_value(); });
+  std::erase_if(names, [](const std::string& name) { return generation_in(name).has_value() || name == kUnsynced; });
   return names;
 }
 
@@ -122,6 +124,53 @@ void StagingFolder::set_generation(std::uint64_t generation) {
   if (current == generation) return;
   if (current && fs_.rename(dir_.get(), generation_name(*current), dir_.get(), generation_name(generation))) return;
   fs_.close(fs_.create(dir_.get(), generation_name(generation)));
+}
+
+void StagingFolder::mark_unsynced() {
+  if (!unsynced()) fs_.close(fs_.create(dir_.get(), kUnsynced));
+}
+
+void StagingFolder::forget_unsynced() { fs_.unlink(dir_.get(), kUnsynced); }
+
+bool StagingFolder::unsynced() { return fs_.stat(dir_.get(), kUnsynced).has_value(); }
+
+bool StagingFolder::copy(int from_dir, const std::string& from, const std::string& to, std::string_view sha256) {
+  const auto source = fs_.open(from_dir, from);
+  if (!source) return false;
+  fs_.unlink(dir_.get(), to);
+  UniqueFd target = fs_.create(dir_.get(), to);
+  try {
+    Sha256 digest;
+    for (std::string part = fs_.read(source->get(), kWriteOctets); !part.empty(); part = fs_.read(source->get(), kWriteOctets)) {
+      digest.update(part);
+      fs_.write(target.get(), part);
+    }
+    if (digest.finish() != sha256) {
+      fs_.unlink(dir_.get(), to);
+      return false;
+    }
+    fs_.sync_file(target.get());
+    fs_.close(std::move(target));
+    return true;
+  } catch (...) {
+    fs_.unlink(dir_.get(), to);
+    throw;
+  }
+}
+
+void StagingFolder::prove_sync() {
+  fs_.unlink(dir_.get(), kProbe);
+  UniqueFd file = fs_.create(dir_.get(), kProbe);
+  try {
+    fs_.write(file.get(), "does the disk sync?\n");
+    fs_.sync_file(file.get());
+    fs_.close(std::move(file));
+    fs_.sync_directory(dir_.get());
+  } catch (...) {
+    fs_.unlink(dir_.get(), kProbe);
+    throw;
+  }
+  fs_.unlink(dir_.get(), kProbe);
 }
 
 std::optional<std::string> file_sha256(Fs& fs, int dir, const std::string& name) {

@@ -51,6 +51,8 @@ class StagedMessage {
   void wait_synced();
   // The file stays whatever happens to this object.
   void keep() { kept_ = true; }
+  // No row names it after all: the COMMIT is known to have failed.
+  void release() { kept_ = false; }
 
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] std::uint64_t wire_octets() const { return wire_octets_; }
@@ -96,6 +98,17 @@ class StagingFolder {
   [[nodiscard]] std::optional<std::uint64_t> generation();
   // Renames gen.<n> to gen.<n+1>, or makes the file; durable after sync().
   void set_generation(std::uint64_t generation);
+
+  // A sync of the mailstore failed: what it should have proved must not be believed by the next process either. The mark is a file that is not
+  // synced: it lives as long as the kernel's own false memory of clean pages, and no longer is needed.
+  void mark_unsynced();
+  void forget_unsynced();
+  [[nodiscard]] bool unsynced();
+  // A new file `to` with the content of `from` in `from_dir`, synced; durable after sync(). False, and nothing is left, if `from` is gone or its
+  // content does not have this SHA-256. What was at `to` is replaced.
+  bool copy(int from_dir, const std::string& from, const std::string& to, std::string_view sha256);
+  // Throws what syncing throws: writes a file, syncs it, removes it.
+  void prove_sync();
 
   [[nodiscard]] int dir() const { return dir_.get(); }
 

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "state/account_lock.h"
 #include "sync/account_identity.h"
+#include "sync/free_space.h"
 #include "sync/mailstore_opening.h"
 #include "sync/message_intake.h"
 #include "sync/outcome.h"
@@ -18,6 +19,7 @@
 #include "sync/recovery.h"
 #include "sync/session_opening.h"
 #include "sync/session_records.h"
+#include "sync/suspension.h"
 
 namespace popsync::sync {
 namespace {
@@ -46,7 +48,11 @@ std::string text_of(net::Marker marker) {
 class AccountSync {
  public:
   AccountSync(const SyncServices& services, const SyncRequest& request, SyncReport& report)
-      : services_(services), request_(request), settings_(request.settings), report_(report) {}
+      : services_(services),
+        request_(request),
+        settings_(request.settings),
+        report_(report),
+        space_(services.fs, services.store.directory(), request.settings.min_free_space) {}
 
   // The story.
   void run() {
@@ -59,6 +65,8 @@ class AccountSync {
     records_.emplace(services_.store, services_.clock, settings_, *account_);
     std::optional<OpenMailstore> mailstore = find_mailstore(services_.store, services_.fs, *account_, settings_.mailstore);
     recover_first(mailstore);
+    space_.need(mailstore ? &*mailstore : nullptr, 0);
+    if (mailstore) refuse_if_undurable(*mailstore);
     try {
       if (hold_session(mailstore)) hold_session_apart(mailstore);
     } catch (const Error&) {
@@ -78,7 +86,10 @@ class AccountSync {
   bool hold_session(std::optional<OpenMailstore>& mailstore) {
     OpenSession session = open();
     // A new mailstore is made once the account has proved to be real: a wrong password must not leave folders behind.
-    if (!mailstore) mailstore.emplace(open_mailstore(services_.store, services_.fs, *account_, settings_.mailstore));
+    if (!mailstore) {
+      mailstore.emplace(open_mailstore(services_.store, services_.fs, *account_, settings_.mailstore));
+      refuse_if_undurable(*mailstore);
+    }
     const net::MaildropListing listing = look(*session.client);
     FetchPlan plan = make_plan(listing);
     records_->record_plan(plan, listing);
@@ -111,6 +122,8 @@ class AccountSync {
 
   void finish_session(net::Pop3Client& client, OpenMailstore& mailstore, const FetchPlan& plan, bool unique_ids) {
     retrieve(client, mailstore, plan, unique_ids);
+    // From here on the server may act on what we say. Another account on this disk may have found it failing meanwhile.
+    refuse_suspended(services_.store, *account_, mailstore);
     remove(client, plan);
     quit(client, plan);
   }
@@ -119,6 +132,10 @@ class AccountSync {
     const Recovered recovered = recover(services_.store, services_.fs, services_.clock, *account_, mailstore ? &*mailstore : nullptr);
     report_.recovered = recovered.published + recovered.unverified;
     if (recovered.published > 0) log_info(settings_.name, counted(recovered.published, "message") + " finished after an interruption");
+  }
+
+  void refuse_if_undurable(OpenMailstore& mailstore) {
+    if (settings_.leave.kind != LeavePolicy::Kind::keep) refuse_undurable_deletion(services_.store, *account_, mailstore);
   }
 
   OpenSession open() {
@@ -160,6 +177,7 @@ class AccountSync {
 
   void retrieve(net::Pop3Client& client, OpenMailstore& mailstore, const FetchPlan& plan, bool unique_ids) {
     if (plan.fetch.empty()) return;
+    space_.need(&mailstore, std::min(plan.octets, kBatchOctetsMax));
     learn_marker(client, plan);
     Publisher publisher(services_.store, services_.clock, *account_, mailstore, services_.publish_on);
     MessageIntake intake({.store = services_.store,
@@ -169,6 +187,7 @@ class AccountSync {
                           .pool = services_.pool,
                           .publisher = publisher,
                           .batch = services_.batch,
+                          .space = space_,
                           .max_message_size = settings_.max_message_size,
                           .unique_ids = unique_ids,
                           .progress = request_.progress},
@@ -291,6 +310,7 @@ class AccountSync {
   const SyncRequest& request_;
   const AccountSettings& settings_;
   SyncReport& report_;
+  FreeSpace space_;
   std::optional<state::AccountRow> stored_;   // as it was
   std::optional<state::AccountRow> account_;  // with what this session learns
   std::optional<SessionRecords> records_;

@@ -2,6 +2,7 @@
 // From an account's row to its open mailstore: made when its path is new to the account, else recognised; never made anew where it was before.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -20,6 +21,11 @@ struct OpenMailstore {
   std::optional<delivery::Mbox> mbox;
 
   delivery::StagingFolder& staging() { return maildir ? maildir->staging() : mbox->staging(); }
+  std::uint64_t free_octets() { return maildir ? maildir->free_octets() : mbox->free_octets(); }
+  // False if the file system cannot sync folders: a power cut may undo what was published.
+  bool can_sync() { return maildir ? maildir->can_sync() : mbox->can_sync(); }
+  // On the file system of the folder `path`; false if there is none.
+  bool shares_device(const std::string& path) { return maildir ? maildir->shares_device(path) : mbox->shares_device(path); }
 };
 
 delivery::MailstoreOwner owner_of(const state::StateStore& store, const state::AccountRow& account);

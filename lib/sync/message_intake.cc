@@ -19,6 +19,7 @@ MessageIntake::MessageIntake(Context context, std::span<const Fetch> fetches)
 
 void MessageIntake::begin(std::size_t index) {
   const pop3::ListingEntry& entry = fetches_[index].entry;
+  context_.space.expect(context_.mailstore, entry.list_size.value_or(0));
   const std::string token = delivery::make_token(context_.store.install_key(), context_.account.id, entry.uid.octets, entry.list_size);
   delivery::StagingFolder& staging = context_.mailstore.staging();
   open_ = context_.mailstore.mbox ? staging.begin_entry(delivery::make_marker(token), context_.clock.wall())

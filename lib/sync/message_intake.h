@@ -16,6 +16,7 @@
 #include "delivery/sync_pool.h"
 #include "net/retrieval.h"
 #include "sync/fetch_plan.h"
+#include "sync/free_space.h"
 #include "sync/identity.h"
 #include "sync/publisher.h"
 #include "sync/sync_report.h"
@@ -58,6 +59,7 @@ class MessageIntake : public net::RetrievalSink {
     delivery::SyncPool& pool;
     Publisher& publisher;
     BatchLimits batch;
+    FreeSpace& space;
     std::uint64_t max_message_size;
     bool unique_ids;
     ProgressFunction progress;

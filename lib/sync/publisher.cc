@@ -4,9 +4,8 @@
 #include <utility>
 
 #include "base/error.h"
-#include "base/escape.h"
-#include "base/log.h"
 #include "state/transaction.h"
+#include "sync/suspension.h"
 
 namespace popsync::sync {
 namespace {
@@ -145,14 +144,18 @@ void Publisher::work() {
 }
 
 void Publisher::publish(Batch batch) {
-  // S2. A failed sync leaves here with the batch; its files are removed and the messages fetched again into new ones.
-  for (BatchEntry& entry : batch) entry.message->wait_synced();
-  mailstore_.staging().sync();
-  if (mailstore_.mbox) {
+  // S2. What could not be synced leaves the batch and is removed; the rest goes on.
+  const std::optional<Error> unsynced = drop_unsynced(batch);
+  sync_or_suspend(store_, account_, mailstore_, [this] { mailstore_.staging().sync(); });
+  if (!unsynced) mailstore_.row.sync_failures = 0;
+  if (mailstore_.mbox && !batch.empty()) {
     append(std::move(batch));
-  } else {
+  } else if (!batch.empty()) {
     rename_into_place(std::move(batch));
   }
+  if (!unsynced) return;
+  commit_pending();
+  give_up_unsynced(store_, account_, mailstore_, *unsynced);
 }
 
 void Publisher::rename_into_place(Batch batch) {
@@ -164,17 +167,27 @@ void Publisher::rename_into_place(Batch batch) {
     if (!mailstore_.maildir->publish(each.name)) explain_vanished(each);
   }
   // S5. The order of the two directory syncs matters: without a journal the other one could leave the file in neither.
-  try {
-    mailstore_.maildir->sync_new();
-    const std::uint64_t generation = mailstore_.row.generation + 1;
-    mailstore_.maildir->staging().set_generation(generation);
-    mailstore_.maildir->staging().sync();
-    mailstore_.row.generation = generation;
-  } catch (const Error&) {
-    distrust(recorded);
-    throw;
-  }
+  sync_or_suspend(store_, account_, mailstore_, [this] { mailstore_.maildir->sync_new(); });
+  const std::uint64_t generation = mailstore_.row.generation + 1;
+  mailstore_.maildir->staging().set_generation(generation);
+  sync_or_suspend(store_, account_, mailstore_, [this] { mailstore_.maildir->staging().sync(); });
+  mailstore_.row.generation = generation;
   pending_ = std::move(recorded);
+}
+
+// Takes out the messages whose sync failed; their files are removed, never synced or read again. Returns the first failure.
+std::optional<Error> Publisher::drop_unsynced(Batch& batch) {
+  std::optional<Error> first;
+  std::erase_if(batch, [&](BatchEntry& entry) {
+    try {
+      entry.message->wait_synced();
+      return false;
+    } catch (const Error& error) {
+      if (!first) first = error;
+      return true;
+    }
+  });
+  return first;
 }
 
 void Publisher::append(Batch batch) {
@@ -191,8 +204,9 @@ void Publisher::append(Batch batch) {
     try {
       mbox.append(padding, names);
     } catch (const Error& error) {
-      if (error.code() == ErrorCode::io_error) distrust(recorded);
-      throw;
+      if (error.code() != ErrorCode::io_error) throw;
+      distrust(recorded);
+      suspend(store_, account_, mailstore_, error);
     }
     // M8, still locked: until it is committed no reader may move what the rows point to.
     pending_ = recorded;
@@ -214,10 +228,8 @@ void Publisher::explain_vanished(const Recorded& recorded) {
   throw Error(ErrorCode::io_error, "a staged file vanished before it was published: " + recorded.name, "does a cleaner empty tmp/.popsync?");
 }
 
-// A directory sync failed. The kernel reports that once and then calls the same data clean, so no later sync proves anything: these messages are
-// never deleted on the server.
+// An entry cannot be copied to a file that had no part in the failed write, as a message of a Maildir is: these are never deleted on the server.
 void Publisher::distrust(const std::vector<Recorded>& recorded) {
-  log_error(account_.name, "the disk of " + escaped(mailstore_.row.path) + " failed to sync; the messages under way stay on the server for good");
   auto transaction = store_.begin();
   for (const Recorded& each : recorded) transaction.mark_suspect(each.published.row);
   transaction.commit();
@@ -233,6 +245,7 @@ void Publisher::record_staged(Batch& batch, std::vector<Recorded>& out, const st
   }
   if (!pending_.empty()) {
     transaction.set_generation(mailstore_.row.id, mailstore_.row.generation);
+    transaction.set_sync_failures(mailstore_.row.id, mailstore_.row.sync_failures);
     transaction.add_delivered(account_.id, pending_.size(), octets);
   }
   for (const BatchEntry& entry : batch) {
@@ -246,7 +259,12 @@ void Publisher::record_staged(Batch& batch, std::vector<Recorded>& out, const st
   }
   // Kept before COMMIT, not after: should its outcome be unknown, no file may go that a row might name.
   for (BatchEntry& entry : batch) entry.message->keep();
-  transaction.commit();
+  try {
+    transaction.commit();
+  } catch (const Error&) {
+    for (BatchEntry& entry : batch) entry.message->release();  // known not to be committed: a full disk is not kept full
+    throw;
+  }
   const std::lock_guard lock(mutex_);
   for (const Recorded& each : pending_) published_.push_back(each.published);
   octets_ += octets;

@@ -5,7 +5,8 @@
 // mbox (M2 to M9): lock, COMMIT the place of each entry, append, sync, COMMIT published, unlock.
 //
 // Killed anywhere, recovery finds either files that no row names (removed, fetched again), rows whose file is still in staging (published without
-// fetching), or rows whose file has left staging (published). Nothing is deleted on the server before its PUBLISHED row is committed.
+// fetching), or rows whose file has left staging (published). A message that cannot be synced is left out and ends the session after its batch; a
+// folder that cannot be synced suspends the mailstore (suspension.h). Nothing is deleted on the server before its PUBLISHED row is committed.
 #pragma once
 
 #include <condition_variable>
@@ -14,10 +15,12 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "pop3/types.h"
 #include "state/state_store.h"
 #include "sync/mailstore_opening.h"
@@ -74,6 +77,7 @@ class Publisher {
   void rename_into_place(Batch batch);
   void append(Batch batch);
   [[noreturn]] void explain_vanished(const Recorded& recorded);
+  static std::optional<Error> drop_unsynced(Batch& batch);
   void distrust(const std::vector<Recorded>& recorded);
   void record_staged(Batch& batch, std::vector<Recorded>& out, const std::vector<state::EntryPlace>& places = {});
   void commit_pending();

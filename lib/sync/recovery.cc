@@ -2,6 +2,8 @@
 #include "sync/recovery.h"
 
 #include <algorithm>
+#include <functional>
+#include <optional>
 #include <unordered_set>
 #include <vector>
 
@@ -9,13 +11,20 @@
 #include "base/escape.h"
 #include "base/format.h"
 #include "base/log.h"
+#include "delivery/maildir_name.h"
 #include "state/transaction.h"
 #include "sync/mbox_recovery.h"
+#include "sync/suspension.h"
 
 namespace popsync::sync {
 namespace {
 
 using state::StagedRow;
+
+struct Orphan {
+  std::string name;
+  std::optional<state::StateStore::Stored> published;  // the row that names it
+};
 
 class Recovery {
  public:
@@ -24,16 +33,22 @@ class Recovery {
 
   Recovered run() {
     const auto names = mailstore_.maildir->staging().names();
-    if (rows_.empty() && names.empty()) return result_;
+    doubtful_ = in_doubt(mailstore_);
+    if (!doubtful_ && rows_.empty() && names.empty()) return result_;
     staged_ = {names.begin(), names.end()};
+    find_orphans();
     scan();
+    sweep_orphans();
     for (const StagedRow& row : rows_) settle(row);
     publish();
-    sweep_orphans();
+    if (doubtful_) end_suspension(store_, account_, mailstore_, ready_.size() + found_.size());
     return result_;
   }
 
  private:
+  using Place = delivery::Maildir::Place;
+  using Renewal = delivery::Maildir::Renewal;
+
   // One of the four cases: in staging or not, in new/ or cur/ or not.
   void settle(const StagedRow& row) {
     const bool staged = staged_.contains(row.name);
@@ -46,7 +61,7 @@ class Recovery {
         drop(row);
       }
     } else if (!staged && place != published_.end()) {
-      found_.push_back(row);
+      settle_found(row, place->second);
     } else if (!staged) {
       // Renamed out of staging, which only we do, so it was in new/; a reader moved or deleted it since.
       missing_.push_back(row);
@@ -55,14 +70,22 @@ class Recovery {
     }
   }
 
-  bool whole(const StagedRow& row) { return mailstore_.maildir->staging().sha256_of(row.name) == row.sha256; }
+  // After a failed sync what is here counts only as a fresh copy: it was never in the write that failed.
+  bool whole(const StagedRow& row) {
+    if (doubtful_) return mailstore_.maildir->renew_staged(row.name, row.sha256);
+    return mailstore_.maildir->staging().sha256_of(row.name) == row.sha256;
+  }
 
   void drop(const StagedRow& row) {
     // The row goes first: a row without its file would read as "published, then deleted by the user".
+    forget(row);
+    mailstore_.maildir->staging().remove(row.name);
+  }
+
+  void forget(const StagedRow& row) {
     auto transaction = store_.begin();
     transaction.erase_message(row.id);
     transaction.commit();
-    mailstore_.maildir->staging().remove(row.name);
     ++result_.dropped;
   }
 
@@ -71,31 +94,71 @@ class Recovery {
     for (const StagedRow& row : rows_) {
       if (!staged_.contains(row.name)) wanted.push_back(row.name);
     }
+    for (const Orphan& orphan : orphans_) {
+      if (orphan.published) wanted.push_back(orphan.name);
+    }
     published_ = mailstore_.maildir->published_names(wanted);
   }
 
-  void settle_twofold(const StagedRow& row, const delivery::Maildir::Place& place) {
-    if (mailstore_.maildir->same_file(row.name, place)) {
-      mailstore_.maildir->sync_new();
-      mailstore_.maildir->sync_cur();
-      mailstore_.maildir->staging().remove(row.name);
-      found_.push_back(row);
-      return;
+  void settle_found(const StagedRow& row, Place place) {
+    if (!doubtful_) return found_.push_back(row);
+    for (int look = 0; look < delivery::kScansMax; ++look) {
+      switch (mailstore_.maildir->renew_published(row.name, place, row.sha256)) {
+        case Renewal::done: return found_.push_back(row);
+        case Renewal::damaged:
+          log_error(account_.name, "a stored message was damaged when the disk failed; it is left alone and fetched again: " + row.name);
+          return forget(row);
+        case Renewal::moved: break;
+      }
+      const std::vector<std::string> wanted = {row.name};
+      const auto places = mailstore_.maildir->published_names(wanted);
+      const auto found = places.find(row.name);
+      if (found == places.end()) break;
+      place = found->second;
     }
-    // Somebody put another file under our name. Theirs stays; ours was never deleted on the server and is fetched again under a fresh name.
-    log_error(account_.name, "another file carries the name of a staged message; it is left alone: " + row.name);
-    drop(row);
+    missing_.push_back(row);
   }
+
+  void settle_twofold(const StagedRow& row, const Place& place) {
+    if (mailstore_.maildir->same_file(row.name, place)) {
+      sync([this] {
+        mailstore_.maildir->sync_new();
+        mailstore_.maildir->sync_cur();
+      });
+      mailstore_.maildir->staging().remove(row.name);
+      return settle_found(row, place);
+    }
+    // Somebody put another file under our name. Theirs stays, ours gets another name: a copy, whose name the row takes before the old one goes, so
+    // that a crash at any point leaves the row with a file of ours, and never with theirs.
+    delivery::StagingFolder& staging = mailstore_.maildir->staging();
+    StagedRow renamed = row;
+    renamed.name = delivery::make_name_like(clock_, row.name);
+    if (!staging.copy(staging.dir(), row.name, renamed.name, row.sha256)) {
+      log_error(account_.name, "another file carries the name of a damaged staged message, which is fetched again: " + row.name);
+      return drop(row);
+    }
+    sync([&] { staging.sync(); });
+    auto transaction = store_.begin();
+    transaction.rename_message(row.id, renamed.name);
+    transaction.commit();
+    staging.remove(row.name);
+    log_error(account_.name, "another file carries the name of a staged message; it is left alone, ours is stored as " + renamed.name);
+    ready_.push_back(renamed);
+  }
+
+  void sync(const std::function<void()>& work) { sync_or_suspend(store_, account_, mailstore_, work); }
 
   // S4 to S6 for what is whole, S5 and S6 for what was found.
   void publish() {
     if (ready_.empty() && found_.empty() && missing_.empty()) return;
     std::erase_if(ready_, [&](const StagedRow& row) { return !publish_one(row); });
-    mailstore_.maildir->sync_new();
-    if (!found_.empty()) mailstore_.maildir->sync_cur();
+    sync([this] {
+      mailstore_.maildir->sync_new();
+      if (!found_.empty()) mailstore_.maildir->sync_cur();
+    });
     const std::uint64_t generation = mailstore_.row.generation + 1;
     mailstore_.maildir->staging().set_generation(generation);
-    mailstore_.maildir->staging().sync();
+    sync([this] { mailstore_.maildir->staging().sync(); });
     record(generation);
     mailstore_.row.generation = generation;
   }
@@ -133,25 +196,49 @@ class Recovery {
     }
   }
 
-  // Files that no staged row names: a crash before the rows were committed, or after a rename that a power cut undid.
+  // Files that no staged row names: of a crash before the rows were committed, or after a rename that a power cut undid.
+  void find_orphans() {
+    std::unordered_set<std::string> rows;
+    for (const StagedRow& row : rows_) rows.insert(row.name);
+    for (const std::string& name : staged_) {
+      if (!rows.contains(name)) orphans_.push_back({.name = name, .published = store_.find_published(mailstore_.row.id, name)});
+    }
+  }
+
+  // Before anything is written: on a full disk this is what makes room.
   void sweep_orphans() {
-    std::vector<std::string> orphans = mailstore_.maildir->staging().names();
-    if (orphans.empty()) return;
-    const auto recorded_names = store_.published_names(mailstore_.row.id);
-    const std::unordered_set<std::string> recorded(recorded_names.begin(), recorded_names.end());
+    if (orphans_.empty()) return;
     bool republished = false;
-    for (const std::string& name : orphans) {
-      if (recorded.contains(name) && !published_.contains(name)) {
-        log_error(account_.name, "a published message had come back into staging (was the disk restored?); it is published again: " + name);
-        mailstore_.maildir->publish(name);
-        republished = true;
+    for (const Orphan& orphan : orphans_) {
+      if (orphan.published && !published_.contains(orphan.name)) {
+        republished = republish(orphan) || republished;
       } else {
-        mailstore_.maildir->staging().remove(name);
+        mailstore_.maildir->staging().remove(orphan.name);
         ++result_.dropped;
       }
     }
-    if (republished) mailstore_.maildir->sync_new();
-    mailstore_.maildir->staging().sync();
+    sync([&] {
+      if (republished) mailstore_.maildir->sync_new();
+      mailstore_.maildir->staging().sync();
+    });
+  }
+
+  // False if the file is not what was published. It may be the only copy all the same, so the server's stays for good.
+  bool republish(const Orphan& orphan) {
+    const bool whole = doubtful_ ? mailstore_.maildir->renew_staged(orphan.name, orphan.published->sha256)
+                                 : mailstore_.maildir->staging().sha256_of(orphan.name) == orphan.published->sha256;
+    if (whole) {
+      log_error(account_.name, "a published message had come back into staging (was the disk restored?); it is published again: " + orphan.name);
+      mailstore_.maildir->publish(orphan.name);
+      return true;
+    }
+    log_error(account_.name, "a published message had come back into staging, damaged; it is removed and stays on the server: " + orphan.name);
+    auto transaction = store_.begin();
+    transaction.record_unverified(orphan.published->id, clock_.wall());
+    transaction.commit();
+    mailstore_.maildir->staging().remove(orphan.name);
+    ++result_.dropped;
+    return false;
   }
 
   state::StateStore& store_;
@@ -159,7 +246,9 @@ class Recovery {
   const state::AccountRow& account_;
   OpenMailstore& mailstore_;
   std::vector<StagedRow> rows_;
+  bool doubtful_ = false;  // a sync failed here: nothing counts that is not copied
   std::unordered_set<std::string> staged_;
+  std::vector<Orphan> orphans_;
   std::unordered_map<std::string, delivery::Maildir::Place> published_;
   std::vector<StagedRow> ready_;    // whole, in staging
   std::vector<StagedRow> found_;    // in new/ or cur/
@@ -167,9 +256,25 @@ class Recovery {
   Recovered result_;
 };
 
+Recovered settle_mbox(state::StateStore& store, Fs& fs, const Clock& clock, const state::AccountRow& account, OpenMailstore& mailstore,
+                      std::vector<StagedRow> rows) {
+  const bool doubtful = in_doubt(mailstore);
+  // What was appended cannot be copied to a file without a past: it stays on the server for good.
+  for (StagedRow& row : rows) row.suspect = row.suspect || doubtful;
+  Recovered result;
+  try {
+    result = recover_mbox(store, fs, clock, account, mailstore, std::move(rows));
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::io_error) throw;
+    suspend(store, account, mailstore, error);
+  }
+  if (doubtful) end_suspension(store, account, mailstore, 0);
+  return result;
+}
+
 Recovered settle_one(state::StateStore& store, Fs& fs, const Clock& clock, const state::AccountRow& account, OpenMailstore& mailstore,
                      std::vector<StagedRow> rows) {
-  if (mailstore.mbox) return recover_mbox(store, fs, clock, account, mailstore, std::move(rows));
+  if (mailstore.mbox) return settle_mbox(store, fs, clock, account, mailstore, std::move(rows));
   return Recovery(store, clock, account, mailstore, std::move(rows)).run();
 }
 

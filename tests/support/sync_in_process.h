@@ -43,7 +43,7 @@ class SyncInProcess {
 
   sync::SyncReport sync() {
     const sync::SyncServices services{
-        .store = *store_, .fs = real_fs(), .clock = clock, .pool = pool_, .configured_names = {settings.name}, .command = "popsync test"};
+        .store = *store_, .fs = *fs, .clock = clock, .pool = pool_, .configured_names = {settings.name}, .command = "popsync test"};
     return sync::sync_account(services, {.settings = settings,
                                          .secret = [] { return std::string_view(MaildropServer::kPassword); },
                                          .stop = stop_,
@@ -59,6 +59,7 @@ class SyncInProcess {
   [[nodiscard]] const std::string& maildir() const { return settings.mailstore.path; }
 
   sync::AccountSettings settings;
+  Fs* fs = &real_fs();
   MovedClock clock;
 
  private:

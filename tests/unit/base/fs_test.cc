@@ -140,7 +140,11 @@ TEST_F(FsTest, AFullDiskIsToldApartFromABrokenOne) {
 TEST_F(FsTest, TheResultOfASyncIsLookedAt) {
   const UniqueFd null(::open("/dev/null", O_WRONLY | O_CLOEXEC));  // EINVAL
   EXPECT_EQ(error_of([&] { fs_.sync_file(null.get()); }).code(), ErrorCode::io_error);
-  EXPECT_EQ(error_of([&] { fs_.sync_directory(null.get()); }).code(), ErrorCode::io_error);
+  EXPECT_EQ(error_of([&] { fs_.sync_directory(-1); }).code(), ErrorCode::io_error);
+  // EINVAL, as of a file system that cannot sync folders
+  EXPECT_NO_THROW(fs_.sync_directory(null.get()));
+  EXPECT_FALSE(fs_.can_sync_directory(null.get()));
+  EXPECT_TRUE(fs_.can_sync_directory(root_.get()));
 }
 
 TEST_F(FsTest, TheResultOfCloseIsLookedAt) {

@@ -91,5 +91,12 @@ TEST(MaildirToken, DiffersByInstallAccountUniqueIdAndSize) {
   EXPECT_EQ(tokens.size(), 6U);
 }
 
+TEST(MakeNameLike, KeepsTheTokenAndNothingElseThatIsUnique) {
+  const std::string name = make_name(system_clock(), "0123456789ab");
+  const std::string other = make_name_like(system_clock(), name);
+  EXPECT_NE(other, name);
+  EXPECT_NE(other.find("_0123456789ab."), std::string::npos) << other;
+}
+
 }  // namespace
 }  // namespace popsync::delivery

@@ -289,6 +289,23 @@ TEST_F(MaildirTest, PublishedNamesAreThoseThatPopsyncGave) {
   EXPECT_EQ(found.at("b").name, "b:2,FS");
 }
 
+TEST_F(MaildirTest, AFailedCopyLeavesNothing) {
+  Maildir maildir = make();
+  stage(maildir, "x", "message");
+  EXPECT_FALSE(maildir.staging().copy(maildir.staging().dir(), "x", "y", sha256("another")));
+  EXPECT_FALSE(maildir.staging().copy(maildir.staging().dir(), "gone", "y", sha256("message")));
+  EXPECT_THAT(maildir.staging().names(), ElementsAre("x"));
+  EXPECT_TRUE(maildir.staging().copy(maildir.staging().dir(), "x", "y", sha256("message")));
+  EXPECT_EQ(maildir.staging().sha256_of("y"), sha256("message"));
+}
+
+TEST_F(MaildirTest, KnowsWhatIsOnItsDisk) {
+  Maildir maildir = make();
+  EXPECT_TRUE(maildir.shares_device(folder_.path()));
+  EXPECT_FALSE(maildir.shares_device("/proc"));
+  EXPECT_FALSE(maildir.shares_device(folder_.path() + "/none"));
+}
+
 TEST_F(MaildirTest, SameFileIsTheInodeOrTheContent) {
   Maildir maildir = make();
   stage(maildir, "linked", "x");
