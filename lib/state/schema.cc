@@ -81,6 +81,9 @@ constexpr std::array kSteps = {
     "ALTER TABLE message ADD COLUMN entry_offset INTEGER;"
     "ALTER TABLE message ADD COLUMN entry_length INTEGER;"
     "ALTER TABLE message ADD COLUMN entry_sha256 BLOB",
+    // A server whose unique-ids all change.
+    "ALTER TABLE account ADD COLUMN rekeyings INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE account ADD COLUMN top_fails INTEGER NOT NULL DEFAULT 0",
 };
 static_assert(kSteps.size() + 1 == kSchemaVersion);
 

@@ -36,6 +36,7 @@ struct AccountSettings {
   std::string leave_text;  // as configured, to notice a change
   std::uint64_t max_message_size = 0;
   bool rset_before_quit = false;
+  bool skip_first_message = false;  // it is the server's own
 };
 
 }  // namespace popsync::sync

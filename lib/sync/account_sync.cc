@@ -16,6 +16,7 @@
 #include "sync/plan_policy.h"
 #include "sync/publisher.h"
 #include "sync/recovery.h"
+#include "sync/rekeying_session.h"
 #include "sync/session_opening.h"
 #include "sync/session_records.h"
 
@@ -64,6 +65,7 @@ class AccountSync {
     } catch (const Error&) {
       if (!apart_ || !blamed_) throw;  // else the message is to blame: the try is counted, and the others are here
     }
+    if (rekeyed_) refuse_restless_unique_ids(*account_);
   }
 
   // Also after a failure; keeps what was learnt.
@@ -80,7 +82,7 @@ class AccountSync {
     // A new mailstore is made once the account has proved to be real: a wrong password must not leave folders behind.
     if (!mailstore) mailstore.emplace(open_mailstore(services_.store, services_.fs, *account_, settings_.mailstore));
     const net::MaildropListing listing = look(*session.client);
-    FetchPlan plan = make_plan(listing);
+    FetchPlan plan = make_plan(*session.client, listing);
     records_->record_plan(plan, listing);
     const bool left = put_off_apart(plan);
     finish_session(*session.client, *mailstore, plan, listing.unique_ids);
@@ -93,7 +95,7 @@ class AccountSync {
     removals_.clear();
     OpenSession session = open();
     const net::MaildropListing listing = look(*session.client);
-    FetchPlan plan = make_plan(listing);
+    FetchPlan plan = make_plan(*session.client, listing);
     plan.remove.clear();
     std::erase_if(plan.fetch, [](const Fetch& fetch) { return !fetch.apart; });
     finish_session(*session.client, *mailstore, plan, listing.unique_ids);
@@ -132,7 +134,7 @@ class AccountSync {
 
   net::MaildropListing look(net::Pop3Client& client) {
     tell(Progress::Phase::listing);
-    net::MaildropListing listing = client.listing();
+    net::MaildropListing listing = list_maildrop(client, settings_);
     if (listing.unusable_lines > 0) {
       log_warning(settings_.name,
                   counted(listing.unusable_lines, "line") + " of the server's listing made no sense; those messages are left alone in this session");
@@ -141,13 +143,15 @@ class AccountSync {
     return listing;
   }
 
-  FetchPlan make_plan(const net::MaildropListing& listing) {
-    const auto rows = services_.store.messages(account_->id);
+  FetchPlan make_plan(net::Pop3Client& client, const net::MaildropListing& listing) {
+    auto rows = services_.store.messages(account_->id);
     if (!listing.unique_ids && std::ranges::any_of(rows, [](const state::MessageRow& row) { return !row.uid.octets.empty(); })) {
       throw Error(ErrorCode::server_temporary, "the server has no UIDL today, though it had it before",
                   "it is asked again later; without it everything would be fetched again");
     }
-    FetchPlan plan = plan_fetch(listing.entries, rows, policy_for(settings_, *account_, rows, listing.unique_ids, services_.clock));
+    const PlanPolicy policy = policy_for(settings_, *account_, rows, listing.unique_ids, services_.clock);
+    if (!apart_ && follow_new_unique_ids(client, listing, rows, policy)) rows = services_.store.messages(account_->id);
+    FetchPlan plan = plan_fetch(listing.entries, rows, policy);
     if (!apart_) report_.skipped = plan.known;
     const bool policy_changed = !account_->policy.empty() && account_->policy != settings_.leave_text;
     if (policy_changed && plan.remove.size() > kOldDeletionsTold) {
@@ -158,9 +162,24 @@ class AccountSync {
     return plan;
   }
 
+  // True if rows were changed.
+  bool follow_new_unique_ids(net::Pop3Client& client, const net::MaildropListing& listing, const std::vector<state::MessageRow>& rows,
+                             const PlanPolicy& policy) {
+    const auto learn = [&](const pop3::ListingEntry& entry) {
+      if (marker_from(account_->marker) != net::Marker::unknown) account_->marker.clear();
+      return learn_marker(client, entry);
+    };
+    const auto rekeyings = find_rekeyings({.client = client, .learn_marker = learn, .store = services_.store, .account = *account_, .policy = policy},
+                                          listing.entries, rows);
+    if (rekeyings.empty()) return false;
+    record_rekeyings(services_.store, *account_, rekeyings, policy.sizes_mean_something);
+    rekeyed_ = true;
+    return true;
+  }
+
   void retrieve(net::Pop3Client& client, OpenMailstore& mailstore, const FetchPlan& plan, bool unique_ids) {
     if (plan.fetch.empty()) return;
-    learn_marker(client, plan);
+    (void)learn_marker(client, plan.fetch.front().entry);
     Publisher publisher(services_.store, services_.clock, *account_, mailstore, services_.publish_on);
     MessageIntake intake({.store = services_.store,
                           .clock = services_.clock,
@@ -186,14 +205,15 @@ class AccountSync {
     note_settled(intake);
   }
 
-  void learn_marker(net::Pop3Client& client, const FetchPlan& plan) {
+  net::Marker learn_marker(net::Pop3Client& client, const pop3::ListingEntry& entry) {
     marker_ = account_->marker == kMarkerAskedTwice ? net::Marker::none : marker_from(account_->marker);
     if (marker_ == net::Marker::unknown) {
       // Kept if the server hangs up on the question, or it would do so in every session.
       account_->marker = account_->marker == kMarkerAsked ? kMarkerAskedTwice : kMarkerAsked;
-      marker_ = net::learn_marker(client.connection(), plan.fetch.front().entry);
+      marker_ = net::learn_marker(client.connection(), entry);
     }
     account_->marker = text_of(marker_);
+    return marker_;
   }
 
   void transfer(net::Pop3Client& client, const FetchPlan& plan, MessageIntake& intake) {
@@ -297,6 +317,7 @@ class AccountSync {
   net::Marker marker_ = net::Marker::unknown;
   bool apart_ = false;   // the session at hand is for messages that broke one before
   bool blamed_ = false;  // it failed because of a message
+  bool rekeyed_ = false;
   std::vector<Published> published_;
   std::vector<Removal> removals_;
 };
