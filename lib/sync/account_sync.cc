@@ -65,7 +65,7 @@ class AccountSync {
     } catch (const Error&) {
       if (!apart_ || !blamed_) throw;  // else the message is to blame: the try is counted, and the others are here
     }
-    if (rekeyed_) refuse_restless_unique_ids(*account_);
+    refuse_restless_unique_ids(*account_);
   }
 
   // Also after a failure; keeps what was learnt.
@@ -150,7 +150,11 @@ class AccountSync {
                   "it is asked again later; without it everything would be fetched again");
     }
     const PlanPolicy policy = policy_for(settings_, *account_, rows, listing.unique_ids, services_.clock);
-    if (!apart_ && follow_new_unique_ids(client, listing, rows, policy)) rows = services_.store.messages(account_->id);
+    const auto learn = [&](const pop3::ListingEntry& entry) { return learn_marker(client, entry); };
+    if (!apart_ && follow_new_unique_ids({.client = client, .learn_marker = learn, .store = services_.store, .account = *account_, .policy = policy},
+                                         listing.entries, rows)) {
+      rows = services_.store.messages(account_->id);
+    }
     FetchPlan plan = plan_fetch(listing.entries, rows, policy);
     if (!apart_) report_.skipped = plan.known;
     const bool policy_changed = !account_->policy.empty() && account_->policy != settings_.leave_text;
@@ -160,21 +164,6 @@ class AccountSync {
     }
     account_->policy = settings_.leave_text;
     return plan;
-  }
-
-  // True if rows were changed.
-  bool follow_new_unique_ids(net::Pop3Client& client, const net::MaildropListing& listing, const std::vector<state::MessageRow>& rows,
-                             const PlanPolicy& policy) {
-    const auto learn = [&](const pop3::ListingEntry& entry) {
-      if (marker_from(account_->marker) != net::Marker::unknown) account_->marker.clear();
-      return learn_marker(client, entry);
-    };
-    const auto rekeyings = find_rekeyings({.client = client, .learn_marker = learn, .store = services_.store, .account = *account_, .policy = policy},
-                                          listing.entries, rows);
-    if (rekeyings.empty()) return false;
-    record_rekeyings(services_.store, *account_, rekeyings, policy.sizes_mean_something);
-    rekeyed_ = true;
-    return true;
   }
 
   void retrieve(net::Pop3Client& client, OpenMailstore& mailstore, const FetchPlan& plan, bool unique_ids) {
@@ -317,7 +306,6 @@ class AccountSync {
   net::Marker marker_ = net::Marker::unknown;
   bool apart_ = false;   // the session at hand is for messages that broke one before
   bool blamed_ = false;  // it failed because of a message
-  bool rekeyed_ = false;
   std::vector<Published> published_;
   std::vector<Removal> removals_;
 };

@@ -98,6 +98,7 @@ std::vector<Rekeying> recognise(const RekeyingContext& context, Mismatch& mismat
   const bool comparable = std::ranges::any_of(mismatch.unlisted, [](const UnlistedRow& row) { return !row.header_hash.empty(); });
   std::vector<ListedHeader> headers;
   if (comparable && !context.account.top_fails) {
+    if (context.account.marker == "uidl" || context.account.marker == "list") context.account.marker.clear();  // it may be another server now
     const net::Marker marker = context.learn_marker(mismatch.unknown.front());
     ask(context, marker, mismatch.unknown, kProbes, headers);
     if (!std::ranges::all_of(headers, no_header)) {
@@ -114,6 +115,23 @@ std::vector<Rekeying> recognise(const RekeyingContext& context, Mismatch& mismat
   return {};
 }
 
+void record(const RekeyingContext& context, std::span<const Rekeying> rekeyings) {
+  std::size_t resized = 0;
+  auto transaction = context.store.begin();
+  for (const Rekeying& rekeying : rekeyings) {
+    transaction.rekey_message(rekeying.row, rekeying.uid, rekeying.list_size);
+    if (rekeying.same_size || !context.policy.sizes_mean_something) continue;
+    // Only the header was compared: what may be deleted must have been seen whole.
+    transaction.set_removable(rekeying.row, false);
+    ++resized;
+  }
+  transaction.commit();
+  log_warning(context.account.name,
+              "the server has given its messages new unique-ids; " + counted(rekeyings.size(), "message") +
+                  " recognised by header and not fetched again" +
+                  (resized > 0 ? ", " + std::to_string(resized) + " of them with another size and therefore never deleted on the server" : ""));
+}
+
 }  // namespace
 
 std::vector<Rekeying> find_rekeyings(const RekeyingContext& context, std::span<const pop3::ListingEntry> listing,
@@ -126,21 +144,10 @@ std::vector<Rekeying> find_rekeyings(const RekeyingContext& context, std::span<c
   return found;
 }
 
-void record_rekeyings(state::StateStore& store, const state::AccountRow& account, std::span<const Rekeying> rekeyings, bool sizes_mean_something) {
-  std::size_t resized = 0;
-  auto transaction = store.begin();
-  for (const Rekeying& rekeying : rekeyings) {
-    transaction.rekey_message(rekeying.row, rekeying.uid, rekeying.list_size);
-    if (rekeying.same_size || !sizes_mean_something) continue;
-    // Only the header was compared: what may be deleted must have been seen whole.
-    transaction.set_removable(rekeying.row, false);
-    ++resized;
-  }
-  transaction.commit();
-  log_warning(account.name,
-              "the server has given its messages new unique-ids; " + counted(rekeyings.size(), "message") +
-                  " recognised by header and not fetched again" +
-                  (resized > 0 ? ", " + std::to_string(resized) + " of them with another size and therefore never deleted on the server" : ""));
+bool follow_new_unique_ids(const RekeyingContext& context, std::span<const pop3::ListingEntry> listing, std::span<const state::MessageRow> rows) {
+  const auto found = find_rekeyings(context, listing, rows);
+  if (!found.empty()) record(context, found);
+  return !found.empty();
 }
 
 void apply_rekeyings(std::span<const Rekeying> rekeyings, std::vector<state::MessageRow>& rows) {

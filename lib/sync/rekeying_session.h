@@ -16,9 +16,9 @@ namespace popsync::sync {
 
 struct RekeyingContext {
   net::Pop3Client& client;
-  std::function<net::Marker(const pop3::ListingEntry&)> learn_marker;  // anew, by asking for this entry: it may be another server now
+  std::function<net::Marker(const pop3::ListingEntry&)> learn_marker;  // by asking for this entry, if account.marker is not known
   state::StateStore& store;
-  state::AccountRow& account;  // rekeyings and top_fails are set
+  state::AccountRow& account;  // rekeyings and top_fails are set, a known marker is learnt anew
   const PlanPolicy& policy;
 };
 
@@ -28,13 +28,13 @@ struct RekeyingContext {
 std::vector<Rekeying> find_rekeyings(const RekeyingContext& context, std::span<const pop3::ListingEntry> listing,
                                      std::span<const state::MessageRow> rows);
 
-// In one transaction.
-void record_rekeyings(state::StateStore& store, const state::AccountRow& account, std::span<const Rekeying> rekeyings, bool sizes_mean_something);
+// The same, and writes them in one transaction. True if rows were changed.
+bool follow_new_unique_ids(const RekeyingContext& context, std::span<const pop3::ListingEntry> listing, std::span<const state::MessageRow> rows);
 
-// The same on rows in memory, for a dry run.
+// What they would change, on rows in memory: for a dry run.
 void apply_rekeyings(std::span<const Rekeying> rekeyings, std::vector<state::MessageRow>& rows);
 
-// At the end of a session that re-keyed: Error server_permanent if that happens in session after session. By then everything is fetched; the error
+// At the end of a session: Error server_permanent if that happens in session after session. By then everything is fetched; the error
 // makes the daemon come once a day, for each session asks for every header.
 void refuse_restless_unique_ids(const state::AccountRow& account);
 
