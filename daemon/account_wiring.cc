@@ -60,7 +60,8 @@ sync::AccountSettings sync_settings(const config::Account& account) {
           .leave_text = std::to_string(static_cast<int>(leave.kind)) + "/" + std::to_string(leave.age.count()),
           .max_message_size = account.max_message_size,
           .min_free_space = account.min_free_space,
-          .rset_before_quit = account.rset_before_quit};
+          .rset_before_quit = account.rset_before_quit,
+          .skip_first_message = account.skip_first_message};
 }
 
 std::unique_ptr<secrets::SecretKeeper> secret_keeper(const config::Account& account, const config::Config& config) {

@@ -14,6 +14,7 @@
 #include "sync/fetch_plan.h"
 #include "sync/free_space.h"
 #include "sync/mailstore_opening.h"
+#include "sync/plan_policy.h"
 #include "sync/suspension.h"
 
 namespace popsync {
@@ -43,6 +44,7 @@ class AccountCheck {
 
   std::vector<Finding> run() {
     attempt("state", [this] { state(); });
+    attempt("clock", [this] { clock(); });
     attempt("secret", [this] { secret(); });
     attempt("mailstore", [this] { mailstore(); });
     if (program_.options.connect) attempt("server", [this] { server(); });
@@ -71,6 +73,14 @@ class AccountCheck {
     stored_ = stored_account(store_, program_, account_);
     good("state", stored_ ? counted(store_->seen_count(stored_->id), "message") + " known"
                           : "nothing stored yet, the first sync makes it in " + program_.paths.state_dir);
+  }
+
+  // Nothing tells otherwise why old messages stay.
+  void clock() {
+    if (!stored_ || account_.leave_on_server.kind != config::LeaveOnServer::Kind::remove_after) return;
+    if (sync::policy_for(sync_settings(account_), *stored_, store_->messages(stored_->id), true, system_clock()).clock_trusted) return;
+    warn("clock", "the clock is earlier than the newest message stored, or was not synchronised since the machine started",
+         "nothing is deleted by age until that has passed");
   }
 
   void secret() {
@@ -165,7 +175,7 @@ class AccountCheck {
       good("server", "logged in as " + escaped(account_.user) + " at " + account_.endpoint.host + ":" + std::to_string(account_.endpoint.port) +
                          ", " + session.transport->description());
       capabilities(client);
-      maildrop(session.client->listing());
+      maildrop(sync::list_maildrop(*session.client, sync_settings(account_)));
     });
   }
 

@@ -19,7 +19,7 @@ int cmd_seed(Program& program) {
   const state::AccountRow row = sync::resolve_account(*store, {account.name, account.endpoint.host, account.user}, program.account_names());
   std::size_t seeded = 0;
   with_session(program, account, store.get(), stop.signal(), [&](sync::OpenSession& session) {
-    const net::MaildropListing listing = session.client->listing();
+    const net::MaildropListing listing = sync::list_maildrop(*session.client, sync_settings(account));
     if (!listing.unique_ids) throw Error(ErrorCode::server_permanent, "the server has no UIDL: there is nothing to remember its messages by");
     const sync::FetchPlan plan =
         sync::plan_fetch(listing.entries, store->messages(row.id), {.leave = {}, .max_message_size = UINT64_MAX, .now = system_clock().wall()});

@@ -51,6 +51,7 @@ struct Account {
   std::chrono::seconds interval{std::chrono::minutes(5)};
   Pipelining pipelining = Pipelining::automatic;
   bool rset_before_quit = false;
+  bool skip_first_message = false;
   Origin origin;                          // of [accounts.NAME]
   std::map<std::string, Origin> origins;  // of each key written in a file, in [accounts.NAME] or [defaults]
 };

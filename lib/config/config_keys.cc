@@ -318,6 +318,8 @@ const std::array kKeys = {
                 set_choice<&Account::pipelining, kPipelinings, Account>, show_choice<&Account::pipelining, kPipelinings, Account>),
     account_key("rset_before_quit", kBoolean, "false", "true: RSET before a session's first DELE or QUIT, for servers that delete whatever was read",
                 set_boolean<&Account::rset_before_quit, Account>, show_boolean<&Account::rset_before_quit, Account>),
+    account_key("skip_first_message", kBoolean, "false", "true: the first message is the server's own (folder internal data) and is left alone",
+                set_boolean<&Account::skip_first_message, Account>, show_boolean<&Account::skip_first_message, Account>),
     account_key("tls_ca_file", kPath, "", "authorities (PEM) to trust instead of the system's", set_tls_ca_file, show_text<kTlsCaFile, Account>),
     account_key("tls_trust", R"("ca" | "pin" | "ca+pin")", R"("ca")",
                 "what the server must prove: a certificate from an authority, a pinned key, or both", set_choice<kTlsTrust, kTlsTrusts, Account>,

@@ -24,13 +24,18 @@ bool answers(Marker marker, const StatusLine& line, const ListingEntry& entry) {
   return parsed && parsed->number == entry.number && parsed->size == entry.list_size;
 }
 
-// Follows the replies to RETRs and markers. Both kinds come in the order of the entries, so two positions say all.
+pop3::Command command_for(Part part, const ListingEntry& entry) {
+  if (part == Part::whole) return {.verb = Verb::retr, .argument = {}, .number = entry.number};
+  return {.verb = Verb::top, .argument = "0", .number = entry.number};
+}
+
+// Follows the replies to RETRs (or TOPs) and markers. Both kinds come in the order of the entries, so two positions say all.
 class Follower : public pop3::ReplySink {
  public:
   Follower(std::span<const ListingEntry> entries, Marker marker, RetrievalSink& sink) : entries_(entries), marker_(marker), sink_(sink) {}
 
   void status(Verb verb, pop3::MessageNumber number, const StatusLine& line) override {
-    if (verb != Verb::retr) {
+    if (!of_content(verb)) {
       check_marker(number, line);
       return;
     }
@@ -45,7 +50,7 @@ class Follower : public pop3::ReplySink {
   void line(Verb /*verb*/, std::string_view /*text*/) override {}
   void body(pop3::MessageNumber /*number*/, std::string_view octets) override { sink_.body(answered_, octets); }
   void end(Verb verb, pop3::MessageNumber /*number*/) override {
-    if (verb != Verb::retr) return;
+    if (!of_content(verb)) return;
     if (!refused_) {
       sink_.complete(answered_);
       unproven_.push_back(answered_);
@@ -63,6 +68,8 @@ class Follower : public pop3::ReplySink {
   [[nodiscard]] std::size_t unproven() const { return unproven_.size(); }
 
  private:
+  static bool of_content(Verb verb) { return verb == Verb::retr || verb == Verb::top; }
+
   void check_marker(pop3::MessageNumber number, const StatusLine& line) {
     const ListingEntry& entry = entries_[answered_ - 1];
     POPSYNC_ASSERT(number == entry.number);
@@ -81,19 +88,21 @@ class Follower : public pop3::ReplySink {
   std::vector<std::size_t> unproven_;
 };
 
-std::uint64_t expected_octets(const ListingEntry& entry) { return entry.list_size.value_or(0); }
+std::uint64_t expected_octets(const ListingEntry& entry, Part part) {
+  return part == Part::header ? kHeaderOctetsGuessed : entry.list_size.value_or(0);
+}
 
-void retrieve_in_window(Connection& connection, std::span<const ListingEntry> entries, Marker marker, Follower& follower) {
+void retrieve_in_window(Connection& connection, std::span<const ListingEntry> entries, Marker marker, Part part, Follower& follower) {
   std::size_t sent = 0;
   std::uint64_t under_way = 0;
   std::size_t counted_off = 0;
   while (connection.session().outstanding() > 0 || sent < entries.size()) {
-    for (; counted_off < follower.answered(); ++counted_off) under_way -= expected_octets(entries[counted_off]);
+    for (; counted_off < follower.answered(); ++counted_off) under_way -= expected_octets(entries[counted_off], part);
     while (sent < entries.size() && connection.session().command_octets_outstanding() < kWindowCommandOctetsMax &&
-           (under_way == 0 || under_way + expected_octets(entries[sent]) <= kWindowOctetsMax)) {
-      connection.submit({.verb = Verb::retr, .argument = {}, .number = entries[sent].number});
+           (under_way == 0 || under_way + expected_octets(entries[sent], part) <= kWindowOctetsMax)) {
+      connection.submit(command_for(part, entries[sent]));
       connection.submit({.verb = verb_of(marker), .argument = {}, .number = entries[sent].number});
-      under_way += expected_octets(entries[sent]);
+      under_way += expected_octets(entries[sent], part);
       ++sent;
     }
     connection.flush();
@@ -101,11 +110,11 @@ void retrieve_in_window(Connection& connection, std::span<const ListingEntry> en
   }
 }
 
-void retrieve_one_at_a_time(Connection& connection, std::span<const ListingEntry> entries, Marker marker, std::size_t unproven_max,
+void retrieve_one_at_a_time(Connection& connection, std::span<const ListingEntry> entries, Marker marker, Part part, std::size_t unproven_max,
                             Follower& follower) {
   for (std::size_t i = 0; i < entries.size(); ++i) {
     connection.expect_silence();
-    connection.submit({.verb = Verb::retr, .argument = {}, .number = entries[i].number});
+    connection.submit(command_for(part, entries[i]));
     connection.flush();
     connection.receive_all(follower);
     const bool last = i + 1 == entries.size();
@@ -131,16 +140,16 @@ Marker learn_marker(Connection& connection, const ListingEntry& entry) {
   return Marker::none;
 }
 
-void retrieve(Connection& connection, std::span<const ListingEntry> entries, Marker marker, Sending sending, RetrievalSink& sink) {
+void retrieve(Connection& connection, std::span<const ListingEntry> entries, Marker marker, Sending sending, RetrievalSink& sink, Part part) {
   POPSYNC_ASSERT(marker != Marker::unknown);
   std::uint64_t total = 0;
-  for (const ListingEntry& entry : entries) total += expected_octets(entry);
+  for (const ListingEntry& entry : entries) total += expected_octets(entry, part);
   connection.allow_octets(total);
   Follower follower(entries, marker, sink);
   if (sending == Sending::ahead && marker != Marker::none) {
-    retrieve_in_window(connection, entries, marker, follower);
+    retrieve_in_window(connection, entries, marker, part, follower);
   } else {
-    retrieve_one_at_a_time(connection, entries, marker, sending == Sending::apart ? 1 : kUnprovenMax, follower);
+    retrieve_one_at_a_time(connection, entries, marker, part, sending == Sending::apart ? 1 : kUnprovenMax, follower);
   }
 }
 

@@ -16,11 +16,17 @@ namespace popsync::net {
 enum class Marker { unknown, uidl, list, none };
 
 enum class Sending { ahead, one_at_a_time, apart };
+enum class Part {
+  whole,   // RETR
+  header,  // TOP n 0: some servers mark the message as read, some have no TOP (refused)
+};
 
 // The window. Octets under way are bounded so that a slow disk cannot make the peer buffer without end, command octets so that they always fit the
 // server's receive buffer: nobody reads while we write. With its marker a message takes some 24 octets of commands.
 constexpr std::uint64_t kWindowOctetsMax = 16ULL << 20U;
 constexpr std::size_t kWindowCommandOctetsMax = 8192;
+// A header has no listed size; this many octets stand for it in the window.
+constexpr std::uint64_t kHeaderOctetsGuessed = 8192;
 // Without PIPELINING a marker costs a round trip; this many messages may go unproven at most.
 constexpr std::size_t kUnprovenMax = 16;
 
@@ -42,6 +48,7 @@ Marker learn_marker(Connection& connection, const pop3::ListingEntry& entry);
 // Returns when every message was proven or refused. `apart`: one command at a time and each message proven before the next, for messages of which one
 // is known to break sessions. Throws Error: desynchronised when a marker's answer is wrong, and all that Connection throws;
 // what was reported as proven before stays good.
-void retrieve(Connection& connection, std::span<const pop3::ListingEntry> entries, Marker marker, Sending sending, RetrievalSink& sink);
+void retrieve(Connection& connection, std::span<const pop3::ListingEntry> entries, Marker marker, Sending sending, RetrievalSink& sink,
+              Part part = Part::whole);
 
 }  // namespace popsync::net

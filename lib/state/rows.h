@@ -67,6 +67,12 @@ struct StagedRow {
   EntryPlace entry = {};  // in an mbox
 };
 
+// What a message's header says of it, for matching messages whose unique-ids have all changed.
+struct HeaderPrint {
+  RowId row = 0;
+  std::string header_hash;
+};
+
 struct HeldRow {
   pop3::UniqueId uid;
   std::string reason;
@@ -118,6 +124,8 @@ struct AccountRow {
   std::uint64_t complete_listings = 0;  // counts up while messages are missing
   std::uint64_t last_listing_count = 0;
   std::uint32_t equal_settlements = 0;  // sizes changed while the message did not
+  std::uint32_t rekeyings = 0;          // sessions in which all unique-ids had changed, without a quiet one between
+  bool top_fails = false;               // the answers to TOP fell out of step: not asked any more
   std::string marker;                   // net::Marker learnt from this server
   std::string policy;                   // leave_on_server at the last session
 };

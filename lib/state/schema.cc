@@ -84,6 +84,9 @@ constexpr std::array kSteps = {
     // A Maildir whose disk failed to sync waits for an operator.
     "ALTER TABLE mailstore ADD COLUMN suspended TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE mailstore ADD COLUMN sync_failures INTEGER NOT NULL DEFAULT 0",
+    // A server whose unique-ids all change.
+    "ALTER TABLE account ADD COLUMN rekeyings INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE account ADD COLUMN top_fails INTEGER NOT NULL DEFAULT 0",
 };
 static_assert(kSteps.size() + 1 == kSchemaVersion);
 

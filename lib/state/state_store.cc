@@ -80,6 +80,8 @@ AccountRow read_account(SQLite::Statement& row) {
   account.complete_listings = count_at(row.getColumn("complete_listings"));
   account.last_listing_count = count_at(row.getColumn("last_listing_count"));
   account.equal_settlements = small_at(row.getColumn("equal_settlements"));
+  account.rekeyings = small_at(row.getColumn("rekeyings"));
+  account.top_fails = flag_at(row.getColumn("top_fails"));
   account.marker = row.getColumn("marker").getString();
   account.policy = row.getColumn("policy").getString();
   return account;
@@ -332,6 +334,18 @@ std::optional<StoredPrints> StateStore::prints(RowId id) {
                         .fingerprint = octets_at(row.getColumn(3)),
                         .header_hash = octets_at(row.getColumn(4)),
                         .has_message_id = flag_at(row.getColumn(5))};
+  });
+}
+
+std::vector<HeaderPrint> StateStore::header_prints(std::string_view account_id) {
+  const std::lock_guard lock(impl_->mutex);
+  return guarded([&] {
+    std::vector<HeaderPrint> prints;
+    SQLite::Statement& row = impl_->statement("SELECT id, header_hash FROM message WHERE account = ? AND length(header_hash) > 0");
+    const ResetAtEnd reset(row);
+    row.bind(1, std::string(account_id));
+    while (row.executeStep()) prints.push_back({.row = row.getColumn(0).getInt64(), .header_hash = octets_at(row.getColumn(1))});
+    return prints;
   });
 }
 

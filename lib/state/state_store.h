@@ -44,6 +44,8 @@ class StateStore {
   std::vector<HeldRow> held(std::string_view account_id);
   std::vector<PublishedRow> published(std::string_view account_id);
   std::optional<StoredPrints> prints(RowId id);
+  // Of the rows that have one.
+  std::vector<HeaderPrint> header_prints(std::string_view account_id);
   // A message without unique-id, by its content (servers without UIDL).
   struct Found {
     RowId id = 0;

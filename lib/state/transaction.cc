@@ -102,7 +102,7 @@ void Transaction::update_account(const AccountRow& account) {
   hold_->run(
       "UPDATE account SET name = ?, host = ?, user = ?, last_attempt = ?, last_success = ?, consecutive_failures = ?, error_at = ?, error_code = ?, "
       "error_message = ?, error_hint = ?, needs_operator = ?, secret_worked = ?, "
-      "complete_listings = ?, last_listing_count = ?, equal_settlements = ?, marker = ?, policy = ? WHERE id = ?",
+      "complete_listings = ?, last_listing_count = ?, equal_settlements = ?, rekeyings = ?, top_fails = ?, marker = ?, policy = ? WHERE id = ?",
       [&](SQLite::Statement& row) {
         const auto& error = account.last_error;
         int index = 0;
@@ -121,6 +121,8 @@ void Transaction::update_account(const AccountRow& account) {
         row.bind(++index, signed_of(account.complete_listings));
         row.bind(++index, signed_of(account.last_listing_count));
         row.bind(++index, static_cast<std::int64_t>(account.equal_settlements));
+        row.bind(++index, static_cast<std::int64_t>(account.rekeyings));
+        row.bind(++index, account.top_fails ? 1 : 0);
         row.bind(++index, account.marker);
         row.bind(++index, account.policy);
         row.bind(++index, account.id);
@@ -289,6 +291,14 @@ void Transaction::set_list_size(RowId id, std::uint64_t list_size) {
   hold_->run("UPDATE message SET list_size = ? WHERE id = ?", [&](SQLite::Statement& row) {
     row.bind(1, signed_of(list_size));
     row.bind(2, id);
+  });
+}
+
+void Transaction::rekey_message(RowId id, const pop3::UniqueId& uid, std::optional<std::uint64_t> list_size) {
+  hold_->run("UPDATE message SET uid = ?, list_size = ? WHERE id = ?", [&](SQLite::Statement& row) {
+    bind_octets(row, 1, uid.octets);
+    bind_number(row, 2, list_size);
+    row.bind(3, id);
   });
 }
 

@@ -75,6 +75,8 @@ class Transaction {
   void rename_message(RowId id, const std::string& name);
 
   void set_list_size(RowId id, std::uint64_t list_size);
+  // The server lists the message under another unique-id now. Everything else of the row stays, its age too.
+  void rekey_message(RowId id, const pop3::UniqueId& uid, std::optional<std::uint64_t> list_size);
   void set_removable(RowId id, bool removable);
   void set_absent(RowId id, std::optional<WallTime> since, std::uint64_t listing);
   void count_deletion(RowId id);

@@ -37,6 +37,7 @@ struct AccountSettings {
   std::uint64_t max_message_size = 0;
   std::uint64_t min_free_space = 0;  // octets that stay free on the disks of the Maildir and of the state
   bool rset_before_quit = false;
+  bool skip_first_message = false;  // it is the server's own
 };
 
 }  // namespace popsync::sync

@@ -17,6 +17,7 @@
 #include "sync/plan_policy.h"
 #include "sync/publisher.h"
 #include "sync/recovery.h"
+#include "sync/rekeying_session.h"
 #include "sync/session_opening.h"
 #include "sync/session_records.h"
 #include "sync/suspension.h"
@@ -72,6 +73,7 @@ class AccountSync {
     } catch (const Error&) {
       if (!apart_ || !blamed_) throw;  // else the message is to blame: the try is counted, and the others are here
     }
+    refuse_restless_unique_ids(*account_);
   }
 
   // Also after a failure; keeps what was learnt.
@@ -91,7 +93,7 @@ class AccountSync {
       refuse_if_undurable(*mailstore);
     }
     const net::MaildropListing listing = look(*session.client);
-    FetchPlan plan = make_plan(listing);
+    FetchPlan plan = make_plan(*session.client, listing);
     records_->record_plan(plan, listing);
     const bool left = put_off_apart(plan);
     finish_session(*session.client, *mailstore, plan, listing.unique_ids);
@@ -104,7 +106,7 @@ class AccountSync {
     removals_.clear();
     OpenSession session = open();
     const net::MaildropListing listing = look(*session.client);
-    FetchPlan plan = make_plan(listing);
+    FetchPlan plan = make_plan(*session.client, listing);
     plan.remove.clear();
     std::erase_if(plan.fetch, [](const Fetch& fetch) { return !fetch.apart; });
     finish_session(*session.client, *mailstore, plan, listing.unique_ids);
@@ -149,7 +151,7 @@ class AccountSync {
 
   net::MaildropListing look(net::Pop3Client& client) {
     tell(Progress::Phase::listing);
-    net::MaildropListing listing = client.listing();
+    net::MaildropListing listing = list_maildrop(client, settings_);
     if (listing.unusable_lines > 0) {
       log_warning(settings_.name,
                   counted(listing.unusable_lines, "line") + " of the server's listing made no sense; those messages are left alone in this session");
@@ -158,13 +160,19 @@ class AccountSync {
     return listing;
   }
 
-  FetchPlan make_plan(const net::MaildropListing& listing) {
-    const auto rows = services_.store.messages(account_->id);
+  FetchPlan make_plan(net::Pop3Client& client, const net::MaildropListing& listing) {
+    auto rows = services_.store.messages(account_->id);
     if (!listing.unique_ids && std::ranges::any_of(rows, [](const state::MessageRow& row) { return !row.uid.octets.empty(); })) {
       throw Error(ErrorCode::server_temporary, "the server has no UIDL today, though it had it before",
                   "it is asked again later; without it everything would be fetched again");
     }
-    FetchPlan plan = plan_fetch(listing.entries, rows, policy_for(settings_, *account_, rows, listing.unique_ids, services_.clock));
+    const PlanPolicy policy = policy_for(settings_, *account_, rows, listing.unique_ids, services_.clock);
+    const auto learn = [&](const pop3::ListingEntry& entry) { return learn_marker(client, entry); };
+    if (!apart_ && follow_new_unique_ids({.client = client, .learn_marker = learn, .store = services_.store, .account = *account_, .policy = policy},
+                                         listing.entries, rows)) {
+      rows = services_.store.messages(account_->id);
+    }
+    FetchPlan plan = plan_fetch(listing.entries, rows, policy);
     if (!apart_) report_.skipped = plan.known;
     const bool policy_changed = !account_->policy.empty() && account_->policy != settings_.leave_text;
     if (policy_changed && plan.remove.size() > kOldDeletionsTold) {
@@ -178,7 +186,7 @@ class AccountSync {
   void retrieve(net::Pop3Client& client, OpenMailstore& mailstore, const FetchPlan& plan, bool unique_ids) {
     if (plan.fetch.empty()) return;
     space_.need(&mailstore, std::min(plan.octets, kBatchOctetsMax));
-    learn_marker(client, plan);
+    (void)learn_marker(client, plan.fetch.front().entry);
     Publisher publisher(services_.store, services_.clock, *account_, mailstore, services_.publish_on);
     MessageIntake intake({.store = services_.store,
                           .clock = services_.clock,
@@ -205,14 +213,15 @@ class AccountSync {
     note_settled(intake);
   }
 
-  void learn_marker(net::Pop3Client& client, const FetchPlan& plan) {
+  net::Marker learn_marker(net::Pop3Client& client, const pop3::ListingEntry& entry) {
     marker_ = account_->marker == kMarkerAskedTwice ? net::Marker::none : marker_from(account_->marker);
     if (marker_ == net::Marker::unknown) {
       // Kept if the server hangs up on the question, or it would do so in every session.
       account_->marker = account_->marker == kMarkerAsked ? kMarkerAskedTwice : kMarkerAsked;
-      marker_ = net::learn_marker(client.connection(), plan.fetch.front().entry);
+      marker_ = net::learn_marker(client.connection(), entry);
     }
     account_->marker = text_of(marker_);
+    return marker_;
   }
 
   void transfer(net::Pop3Client& client, const FetchPlan& plan, MessageIntake& intake) {

@@ -6,6 +6,7 @@
 #include "state/account_lock.h"
 #include "sync/account_identity.h"
 #include "sync/plan_policy.h"
+#include "sync/rekeying_session.h"
 #include "sync/session_opening.h"
 
 namespace popsync::sync {
@@ -27,9 +28,16 @@ DryRun plan_account(state::StateStore* store, const Clock& clock, const SyncRequ
     }
   }
   OpenSession session = open_session(settings, request.secret, clock, request.stop, request.trace);
-  const net::MaildropListing listing = session.client->listing();
+  const net::MaildropListing listing = list_maildrop(*session.client, settings);
   need_unique_ids(listing, settings);
-  DryRun out{.plan = plan_fetch(listing.entries, rows, policy_for(settings, account, rows, listing.unique_ids, clock)), .old_deletions = 0};
+  const PlanPolicy policy = policy_for(settings, account, rows, listing.unique_ids, clock);
+  if (store != nullptr) {
+    const auto learn = [&](const pop3::ListingEntry& entry) { return net::learn_marker(session.client->connection(), entry); };
+    apply_rekeyings(find_rekeyings({.client = *session.client, .learn_marker = learn, .store = *store, .account = account, .policy = policy},
+                                   listing.entries, rows),
+                    rows);
+  }
+  DryRun out{.plan = plan_fetch(listing.entries, rows, policy), .old_deletions = 0};
   out.old_deletions = out.plan.remove.size();
   session.client->quit(false);
   return out;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 
 namespace popsync::sync {
 namespace {
@@ -19,6 +20,8 @@ struct Group {
   std::vector<std::size_t> entries;
   std::vector<std::size_t> rows;
 };
+
+bool may_be_removed(const MessageRow& row) { return row.removable && row.deletions < kDeletionsMax; }
 
 class Planner {
  public:
@@ -63,8 +66,11 @@ class Planner {
     // Rows that were there at the last listing first: an absent one may have been replaced by another message of its size.
     pair_up(group, [&](const ListingEntry& entry, const MessageRow& row) { return !row.absent_since && same_size(entry, row); });
     pair_up(group, same_size);
-    pair_up(group,
-            [&](const ListingEntry& entry, const MessageRow& row) { return !entry.list_size || !row.list_size || !policy_.sizes_mean_something; });
+    const auto any_size = [&](const ListingEntry& entry, const MessageRow& row) {
+      return !entry.list_size || !row.list_size || !policy_.sizes_mean_something;
+    };
+    pair_up(group, [&](const ListingEntry& entry, const MessageRow& row) { return !row.absent_since && any_size(entry, row); });
+    pair_up(group, any_size);
   }
 
   void decide(std::size_t index) {
@@ -115,6 +121,7 @@ class Planner {
       return;
     }
     plan_.octets += fetch.entry.list_size.value_or(0);
+    in_doubt_.insert(fetch.entry.uid.octets);
     plan_.fetch.push_back(std::move(fetch));
   }
 
@@ -125,7 +132,7 @@ class Planner {
       retry_held(index, row);
       return;
     }
-    const bool due = removal_due(row);
+    const bool due = deletion_due(row, policy_);
     const bool returned = row.absent_since.has_value();
     const bool comparable = row.state == RowState::published;
     if (comparable && ((returned && !policy_.hides_messages) || (due && needs_content_before_removal(entry)))) {
@@ -160,6 +167,7 @@ class Planner {
       return;
     }
     plan_.octets += listing_[index].list_size.value_or(0);
+    in_doubt_.insert(listing_[index].uid.octets);
     plan_.fetch.push_back({.entry = listing_[index],
                            .candidates = candidates_of(index),
                            .replaces = {},
@@ -171,35 +179,28 @@ class Planner {
                            .gave_up_deleting = row.removable && row.deletions >= kDeletionsMax});
   }
 
-  [[nodiscard]] static bool may_be_removed(const MessageRow& row) { return row.removable && row.deletions < kDeletionsMax; }
-
-  [[nodiscard]] bool removal_due(const MessageRow& row) const {
-    if (!may_be_removed(row)) return false;
-    switch (policy_.leave.kind) {
-      case LeavePolicy::Kind::keep: return false;
-      case LeavePolicy::Kind::remove: return true;
-      case LeavePolicy::Kind::remove_after: return policy_.clock_trusted && policy_.now - row.stored_at >= policy_.leave.age;
-    }
-    return false;
-  }
-
   // Two messages behind one unique-id, or sizes that say nothing: only the content seen in this session names the message.
   [[nodiscard]] bool needs_content_before_removal(const ListingEntry& entry) {
     const Group& group = groups_[entry.uid.octets];
     return group.entries.size() > 1 || group.rows.size() > 1 || !policy_.sizes_mean_something;
   }
 
-  // A row of this unique-id may still be needed to compare with as long as one entry has none of its own.
-  [[nodiscard]] bool all_entries_stored(const pop3::UniqueId& uid) {
-    return std::ranges::all_of(groups_[uid.octets].entries,
-                               [&](std::size_t i) { return row_of_[i] != kNone && rows_[row_of_[i]].state != RowState::held; });
+  // A row of this unique-id may still be needed to compare with as long as one entry has none of its own, or is looked at in this session.
+  [[nodiscard]] bool all_entries_settled(const pop3::UniqueId& uid) {
+    return !in_doubt_.contains(uid.octets) && std::ranges::all_of(groups_[uid.octets].entries, [&](std::size_t i) {
+      return row_of_[i] != kNone && rows_[row_of_[i]].state != RowState::held;
+    });
+  }
+
+  [[nodiscard]] bool gone_for_long(const MessageRow& row) const {
+    return policy_.clock_trusted && row.absent_since && policy_.now - *row.absent_since >= kForgetAge;
   }
 
   void decide_missing(std::size_t index) {
     const MessageRow& row = rows_[index];
     // A short or empty listing proves no absence: outages and migrations show one.
     if (!policy_.unique_ids) {
-      if (row.absent_since && policy_.now - *row.absent_since >= kForgetAge) plan_.forget.push_back(row.id);
+      if (gone_for_long(row)) plan_.forget.push_back(row.id);
       return;
     }
     const bool credible = !listing_.empty() && listing_.size() * 2 >= policy_.last_listing_count;
@@ -212,21 +213,32 @@ class Planner {
     const bool uid_still_listed = !groups_[row.uid.octets].entries.empty();
     const std::uint64_t missed =
         policy_.complete_listings - std::min(policy_.complete_listings, row.absent_since_listing.value_or(policy_.complete_listings));
-    const bool replaced = uid_still_listed && all_entries_stored(row.uid) && missed >= kRetireListings;
-    const bool gone_for_long = missed >= kForgetListings && policy_.now - *row.absent_since >= kForgetAge;
-    if (replaced || gone_for_long) plan_.forget.push_back(row.id);
+    const bool settled = all_entries_settled(row.uid);
+    const bool replaced = uid_still_listed && missed >= kRetireListings;
+    if (settled && (replaced || (missed >= kForgetListings && gone_for_long(row)))) plan_.forget.push_back(row.id);
   }
 
   std::span<const ListingEntry> listing_;
   std::span<const MessageRow> rows_;
   const PlanPolicy& policy_;
   std::unordered_map<std::string_view, Group> groups_;
+  std::unordered_set<std::string> in_doubt_;  // unique-ids of what is fetched
   std::vector<std::size_t> row_of_;
   std::vector<std::size_t> entry_of_;
   FetchPlan plan_;
 };
 
 }  // namespace
+
+bool deletion_due(const MessageRow& row, const PlanPolicy& policy) {
+  if (!may_be_removed(row)) return false;
+  switch (policy.leave.kind) {
+    case LeavePolicy::Kind::keep: return false;
+    case LeavePolicy::Kind::remove: return true;
+    case LeavePolicy::Kind::remove_after: return policy.clock_trusted && policy.now - row.stored_at >= policy.leave.age;
+  }
+  return false;
+}
 
 FetchPlan plan_fetch(std::span<const ListingEntry> listing, std::span<const MessageRow> rows, const PlanPolicy& policy) {
   return Planner(listing, rows, policy).plan();

@@ -13,4 +13,10 @@ OpenSession open_session(const AccountSettings& settings, const net::SecretProvi
   return session;
 }
 
+net::MaildropListing list_maildrop(net::Pop3Client& client, const AccountSettings& settings) {
+  net::MaildropListing listing = client.listing();
+  if (settings.skip_first_message) std::erase_if(listing.entries, [](const pop3::ListingEntry& entry) { return entry.number.value == 1; });
+  return listing;
+}
+
 }  // namespace popsync::sync

@@ -19,4 +19,7 @@ struct OpenSession {
 OpenSession open_session(const AccountSettings& settings, const net::SecretProvider& secret, const Clock& clock, const StopSignal& stop,
                          const net::Trace& trace);
 
+// The maildrop, without the first message where that is the server's own.
+net::MaildropListing list_maildrop(net::Pop3Client& client, const AccountSettings& settings);
+
 }  // namespace popsync::sync

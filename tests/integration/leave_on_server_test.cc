@@ -103,6 +103,18 @@ TEST_F(LeaveOnServer, WhatAnotherClientRemovedIsNotMissed) {
   expect_nothing_lost_or_doubled();
 }
 
+TEST_F(LeaveOnServer, AFirstMessageThatIsTheServersOwnIsNeitherFetchedNorDeleted) {
+  server.add(small_message("DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA"));
+  server.add(small_message("mail"));
+  popsync.settings.skip_first_message = true;
+  popsync.leave({.kind = sync::LeavePolicy::Kind::remove, .age = {}}, "remove");
+  const sync::SyncReport report = popsync.sync();
+  EXPECT_FALSE(report.error) << report.error->what();
+  EXPECT_EQ(report.fetched, 1U);
+  EXPECT_EQ(server.count(), 1U);
+  EXPECT_EQ(messages_in(popsync.maildir()), as_stored({small_message("mail")}));
+}
+
 TEST_F(LeaveOnServer, RsetTakesBackWhatTheServerMarksByItself) {
   popsync.settings.rset_before_quit = true;
   popsync.sync();

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <memory>
 #include <ostream>
 
@@ -108,6 +109,24 @@ INSTANTIATE_TEST_SUITE_P(Ways, DovecotWayIn,
                                          WayIn{"ImplicitAuto", "implicit", "auto"}, WayIn{"ImplicitUser", "implicit", "user"},
                                          WayIn{"ImplicitPlain", "implicit", "plain"}, WayIn{"ImplicitApop", "implicit", "apop"}),
                          [](const auto& tested) { return tested.param.name; });
+
+TEST_F(Dovecot, AnotherFormatOfUniqueIdsFetchesNothingAgain) {
+  serve({"pop3_uidl_format = %08Xu%08Xv"});
+  const std::size_t count = std::getenv("POPSYNC_LONG") != nullptr ? 5000 : 500;
+  for (const std::string& message : realistic_messages(count, 5)) put(octets_stored(message));
+  dovecot->start();
+  configure("none");
+  sync(std::to_string(count));
+  dovecot->stop();
+  dovecot->set_settings({"pop3_uidl_format = %g"});
+  dovecot->start();
+  sync("0");
+  sync("0");
+  EXPECT_EQ(messages_in(home.maildir()).size(), count);
+  const ProgramResult list = home.run({"list", "home"});
+  EXPECT_EQ(list.status, 0);
+  EXPECT_THAT(list.out, testing::Not(HasSubstr(" new")));
+}
 
 TEST_F(Dovecot, EmptiesTheMaildropWhenToldSo) {
   serve();

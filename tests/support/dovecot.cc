@@ -154,6 +154,11 @@ void PrivateDovecot::start() {
   has_run_ = true;
 }
 
+void PrivateDovecot::set_settings(std::vector<std::string> settings) {
+  options_.settings = std::move(settings);
+  write_configuration();
+}
+
 void PrivateDovecot::stop() { process_.stop(); }
 
 std::string PrivateDovecot::maildir(const std::string& user) const { return folder_ + "/mail/" + user; }

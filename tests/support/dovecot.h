@@ -32,6 +32,8 @@ class PrivateDovecot {
 
   // Returns when a greeting was read. After stop() the same ports again.
   void start();
+  // Other lines than DovecotOptions::settings, from the next start() on.
+  void set_settings(std::vector<std::string> settings);
   // SIGTERM, and waits for the end. Sessions are cut.
   void stop();
 

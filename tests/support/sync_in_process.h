@@ -13,6 +13,7 @@
 #include "support/maildrop_server.h"
 #include "support/temp_folder.h"
 #include "sync/account_sync.h"
+#include "sync/dry_run.h"
 
 namespace popsync::test {
 
@@ -44,13 +45,9 @@ class SyncInProcess {
   sync::SyncReport sync() {
     const sync::SyncServices services{
         .store = *store_, .fs = *fs, .clock = clock, .pool = pool_, .configured_names = {settings.name}, .command = "popsync test"};
-    return sync::sync_account(services, {.settings = settings,
-                                         .secret = [] { return std::string_view(MaildropServer::kPassword); },
-                                         .stop = stop_,
-                                         .lock_wait = {},
-                                         .trace = {},
-                                         .progress = {}});
+    return sync::sync_account(services, request());
   }
+  sync::DryRun plan() { return sync::plan_account(store_.get(), clock, request(), {settings.name}, "popsync test"); }
   void leave(sync::LeavePolicy policy, const std::string& text) {
     settings.leave = policy;
     settings.leave_text = text;
@@ -63,6 +60,15 @@ class SyncInProcess {
   MovedClock clock;
 
  private:
+  [[nodiscard]] sync::SyncRequest request() const {
+    return {.settings = settings,
+            .secret = [] { return std::string_view(MaildropServer::kPassword); },
+            .stop = stop_,
+            .lock_wait = {},
+            .trace = {},
+            .progress = {}};
+  }
+
   TempFolder folder_{"sync"};
   std::unique_ptr<state::StateStore> store_;
   delivery::SyncPool pool_;

@@ -108,6 +108,7 @@ min_free_space = "1GiB"
 interval = "10s"
 pipelining = "on"
 rset_before_quit = true
+skip_first_message = true
 tls_ca_file = "~/ca.pem"
 tls_trust = "ca+pin"
 tls_pin_sha256 = ["47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="]
@@ -135,6 +136,7 @@ tls_min_version = "1.3"
   EXPECT_EQ(account->interval, std::chrono::seconds(10));
   EXPECT_EQ(account->pipelining, Pipelining::on);
   EXPECT_TRUE(account->rset_before_quit);
+  EXPECT_TRUE(account->skip_first_message);
   EXPECT_EQ(account->tls.mode, net::TlsMode::starttls);
   EXPECT_EQ(account->tls.trust, net::TlsTrust::ca_and_pin);
   EXPECT_EQ(account->tls.ca_file, "/home/me/ca.pem");

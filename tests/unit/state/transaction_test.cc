@@ -121,6 +121,8 @@ TEST_F(TransactionTest, UpdateKeepsEverythingButIdTotalsAndPlan) {
   row.complete_listings = 7;
   row.last_listing_count = 5'000'000'000;
   row.equal_settlements = 2;
+  row.rekeyings = 3;
+  row.top_fails = true;
   row.marker = "uidl";
   row.policy = "14d";
   change([&](Transaction& transaction) { transaction.update_account(row); });
@@ -140,6 +142,8 @@ TEST_F(TransactionTest, UpdateKeepsEverythingButIdTotalsAndPlan) {
   EXPECT_EQ(found.complete_listings, 7U);
   EXPECT_EQ(found.last_listing_count, 5'000'000'000U);
   EXPECT_EQ(found.equal_settlements, 2U);
+  EXPECT_EQ(found.rekeyings, 3U);
+  EXPECT_TRUE(found.top_fails);
   EXPECT_EQ(found.marker, "uidl");
   EXPECT_EQ(found.policy, "14d");
   EXPECT_FALSE(found.next_sync.has_value());
@@ -275,6 +279,31 @@ TEST_F(TransactionTest, PrintsComeBackOctetForOctet) {
   EXPECT_TRUE(found.has_message_id);
   EXPECT_FALSE(store_->prints(id + 1).has_value());
   EXPECT_FALSE(only_message().list_size.has_value());
+}
+
+TEST_F(TransactionTest, ARekeyedRowKeepsEverythingButUniqueIdAndSize) {
+  RowId id = 0;
+  change([&](Transaction& transaction) {
+    id = transaction.insert_staged(staged("old", "x"));
+    transaction.record_published(id, true, kAt);
+    transaction.set_absent(id, kAt, 7);
+    transaction.rekey_message(id, {"\0new"s}, 130);
+    transaction.insert_known({.account = kWork, .state = RowState::seen, .uid = {"seeded"}, .list_size = 1, .reason = "", .tries = 0, .at = kAt});
+  });
+  const MessageRow found = store_->messages(kWork).at(0);
+  EXPECT_EQ(found.id, id);
+  EXPECT_EQ(found.uid.octets, "\0new"s);
+  EXPECT_EQ(found.list_size, 130U);
+  EXPECT_EQ(found.state, RowState::published);
+  EXPECT_TRUE(found.removable);
+  EXPECT_EQ(found.stored_at, kAt);
+  EXPECT_EQ(found.absent_since, kAt);
+  EXPECT_EQ(found.absent_since_listing, 7U);
+  const auto headers = store_->header_prints(kWork);
+  ASSERT_EQ(headers.size(), 1U);  // the seeded row has none
+  EXPECT_EQ(headers[0].row, id);
+  EXPECT_EQ(headers[0].header_hash, prints('s').header_hash);
+  EXPECT_THAT(store_->header_prints(kHome), IsEmpty());
 }
 
 TEST_F(TransactionTest, PublishedIsRemovableOnlyIfItWasStoredWhole) {

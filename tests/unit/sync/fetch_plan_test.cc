@@ -446,6 +446,30 @@ TEST(FetchPlan, ARowWhoseUniqueIdIsListedWithAnotherSizeGoesSooner) {
   EXPECT_THAT(forgotten(kRetireListings), ElementsAre(7));
 }
 
+TEST(FetchPlan, ARowIsNotForgottenInASessionThatComparesWithIt) {
+  PlanPolicy policy = keep();
+  policy.complete_listings = 100;
+  // 7 is due to go, but what returns under its unique-id may be its message with another size.
+  const FetchPlan found = plan({entry(1, "a", 20)}, {absent(row(6, "a", 20), kNow - 1h, 99), absent(row(7, "a", 10), kNow - 60 * 24h, 0)}, policy);
+  EXPECT_THAT(fetched(found), ElementsAre(1U));
+  EXPECT_THAT(found.forget, IsEmpty());
+}
+
+TEST(FetchPlan, NothingIsForgottenWhileTheClockIsNotTrusted) {
+  PlanPolicy policy = keep();
+  policy.complete_listings = 100;
+  policy.clock_trusted = false;
+  EXPECT_THAT(plan({entry(1, "other", 10)}, {row(6, "other", 10), absent(row(7, "a", 10), kNow - 60 * 24h, 0)}, policy).forget, IsEmpty());
+}
+
+TEST(FetchPlan, WhereSizesSayNothingARowThatIsThereIsPreferredToAnAbsentOne) {
+  PlanPolicy policy = keep();
+  policy.sizes_mean_something = false;
+  const FetchPlan found = plan({entry(1, "a", 33)}, {absent(row(6, "a", 20), kNow - 1h, 0), row(7, "a", 10)}, policy);
+  EXPECT_THAT(fetched(found), IsEmpty());
+  EXPECT_EQ(found.known, 1U);
+}
+
 TEST(FetchPlan, WhereTheServerHidesMessagesNothingIsEverForgotten) {
   PlanPolicy policy = keep();
   policy.hides_messages = true;
