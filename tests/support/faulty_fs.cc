@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "support/faulty_fs.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <utility>
@@ -13,6 +14,11 @@ namespace {
 [[noreturn]] void fail(Machine::Outcome outcome, const std::string& what) {
   if (outcome == Machine::Outcome::io_error) throw Error(ErrorCode::io_error, "cannot " + what + ": Input/output error (injected)");
   throw Error(ErrorCode::disk_full, "cannot " + what + ": No space left on device (injected)");
+}
+
+std::uint64_t place_of_next_write(int fd) {
+  if ((::fcntl(fd, F_GETFL) & O_APPEND) != 0) return real_fs().stat_open(fd).size;
+  return static_cast<std::uint64_t>(::lseek(fd, 0, SEEK_CUR));
 }
 
 }  // namespace
@@ -56,6 +62,15 @@ std::optional<UniqueFd> FaultyFs::open(int dir, const std::string& name) {
   return real_fs().open(dir, name);
 }
 
+UniqueFd FaultyFs::open_append(int dir, const std::string& name) {
+  const auto lock = machine_.lock();
+  pass(CallKind::make, "open for appending " + name);
+  const bool is_new = !real_fs().stat(dir, name);
+  UniqueFd fd = real_fs().open_append(dir, name);
+  if (is_new && machine_.disk() != nullptr) machine_.disk()->name_made(dir, name);
+  return fd;
+}
+
 void FaultyFs::write(int fd, std::string_view octets) {
   const auto lock = machine_.lock();
   const std::string what = "write " + std::to_string(octets.size()) + " octets";
@@ -63,7 +78,7 @@ void FaultyFs::write(int fd, std::string_view octets) {
   const bool part = outcome == Machine::Outcome::short_write || outcome == Machine::Outcome::torn;
   if (outcome != Machine::Outcome::normal && !part) fail(outcome, what);
   const std::string_view written = part ? octets.substr(0, octets.size() / 2) : octets;
-  if (machine_.disk() != nullptr) machine_.disk()->about_to_write(fd, static_cast<std::uint64_t>(::lseek(fd, 0, SEEK_CUR)), written.size());
+  if (machine_.disk() != nullptr) machine_.disk()->about_to_write(fd, place_of_next_write(fd), written.size());
   real_fs().write(fd, written);
   if (outcome == Machine::Outcome::torn) machine_.crash();
   if (part) fail(outcome, what);
@@ -73,6 +88,20 @@ std::string FaultyFs::read(int fd, std::size_t octets_max) {
   const auto lock = machine_.lock();
   pass(CallKind::look, "read");
   return real_fs().read(fd, octets_max);
+}
+
+std::string FaultyFs::read_at(int fd, std::uint64_t offset, std::size_t octets_max) {
+  const auto lock = machine_.lock();
+  pass(CallKind::look, "read");
+  return real_fs().read_at(fd, offset, octets_max);
+}
+
+void FaultyFs::truncate(int fd, std::uint64_t size) {
+  const auto lock = machine_.lock();
+  pass(CallKind::remove, "truncate to " + std::to_string(size));
+  const std::uint64_t old = real_fs().stat_open(fd).size;
+  if (machine_.disk() != nullptr && old > size) machine_.disk()->about_to_write(fd, size, old - size);
+  real_fs().truncate(fd, size);
 }
 
 void FaultyFs::sync_file(int fd) {
@@ -138,6 +167,17 @@ std::optional<FileStat> FaultyFs::stat(int dir, const std::string& name) {
   const auto lock = machine_.lock();
   pass(CallKind::look, "stat " + name);
   return real_fs().stat(dir, name);
+}
+
+FileStat FaultyFs::stat_open(int fd) {
+  const auto lock = machine_.lock();
+  pass(CallKind::look, "stat");
+  return real_fs().stat_open(fd);
+}
+
+void FaultyFs::mark_unread(int fd) {
+  const auto lock = machine_.lock();
+  real_fs().mark_unread(fd);
 }
 
 std::uint64_t FaultyFs::free_octets(int dir) {

@@ -20,8 +20,11 @@ class FaultyFs : public Fs {
   bool make_directory(int dir, const std::string& name) override;
   UniqueFd create(int dir, const std::string& name) override;
   std::optional<UniqueFd> open(int dir, const std::string& name) override;
+  UniqueFd open_append(int dir, const std::string& name) override;
   void write(int fd, std::string_view octets) override;
   std::string read(int fd, std::size_t octets_max) override;
+  std::string read_at(int fd, std::uint64_t offset, std::size_t octets_max) override;
+  void truncate(int fd, std::uint64_t size) override;
   void sync_file(int fd) override;
   void sync_directory(int dir) override;
   void close(UniqueFd fd) override;
@@ -29,6 +32,8 @@ class FaultyFs : public Fs {
   bool unlink(int dir, const std::string& name) override;
   std::vector<std::string> list(int dir) override;
   std::optional<FileStat> stat(int dir, const std::string& name) override;
+  FileStat stat_open(int fd) override;
+  void mark_unread(int fd) override;
   std::uint64_t free_octets(int dir) override;
 
  private:
