@@ -185,7 +185,7 @@ class AccountSync {
 
   void retrieve(net::Pop3Client& client, OpenMailstore& mailstore, const FetchPlan& plan, bool unique_ids) {
     if (plan.fetch.empty()) return;
-    space_.need(&mailstore, std::min(plan.octets, kBatchOctetsMax));
+    space_.need(&mailstore, std::min(plan.octets, services_.batch.octets));
     (void)learn_marker(client, plan.fetch.front().entry);
     Publisher publisher(services_.store, services_.clock, *account_, mailstore, services_.publish_on);
     MessageIntake intake({.store = services_.store,
