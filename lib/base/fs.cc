@@ -37,11 +37,14 @@ ErrorCode code_of(int number) {
 }
 
 // Messages name the path a descriptor leads to, so that the operator sees a folder and not a number.
+// errno stays: it is an argument beside this call, and C++ leaves open which of them comes first.
 std::string path_of(int dir) {
+  const int number = errno;
   std::string link(PATH_MAX, '\0');
   const std::string proc = "/proc/self/fd/" + std::to_string(dir);
   const ssize_t length = ::readlink(proc.c_str(), link.data(), link.size());
   link.resize(length < 0 ? 0 : static_cast<std::size_t>(length));
+  errno = number;
   return link;
 }
 

@@ -41,10 +41,12 @@ void bind_time(SQLite::Statement& row, int index, std::optional<WallTime> value)
 
 std::int64_t signed_of(std::uint64_t value) { return static_cast<std::int64_t>(value); }
 
-// SQLite knows ENOSPC; a quota comes as a failed write of the log. Both end before the log's last frame is whole, so nothing was committed.
-bool full(int code, sqlite3* handle) {
+// SQLite knows ENOSPC; a quota comes as a failed write of the log. Both end before the log's last frame is whole, so nothing was committed. `number`
+// is errno after COMMIT: sqlite3_system_errno() does not learn it from COMMIT in SQLite 3.40. What overwrites it makes the outcome unknown, which is
+// safe.
+bool full(int code, sqlite3* handle, int number) {
   if ((code & 0xFF) == SQLITE_FULL) return true;
-  return sqlite3_extended_errcode(handle) == SQLITE_IOERR_WRITE && sqlite3_system_errno(handle) == EDQUOT;
+  return code != SQLITE_OK && sqlite3_extended_errcode(handle) == SQLITE_IOERR_WRITE && number == EDQUOT;
 }
 
 // After this COMMIT nobody knows whether the rows are there: touching any file now could double or lose a message. The next start looks at the disk.
@@ -323,8 +325,9 @@ void Transaction::count_deletion(RowId id) {
 
 void Transaction::commit() {
   for (auto& [sql, statement] : hold_->impl.statements) statement.tryReset();
+  errno = 0;
   const int code = hold_->impl.database.tryExec("COMMIT");
-  if (full(code, hold_->impl.database.getHandle())) throw Error(ErrorCode::disk_full, "state.db: the disk is full", kNoSpaceHint);
+  if (full(code, hold_->impl.database.getHandle(), errno)) throw Error(ErrorCode::disk_full, "state.db: the disk is full", kNoSpaceHint);
   if ((code & 0xFF) == SQLITE_BUSY) throw Error(ErrorCode::lock_held, "state.db is locked by another program");
   if (code != SQLITE_OK) end_with_unknown_outcome(code);
   hold_->open = false;

@@ -35,9 +35,9 @@ std::vector<state::RowId> mailstores_on_the_same_disk(state::StateStore& store, 
 
 }  // namespace
 
-void sync_or_suspend(state::StateStore& store, const state::AccountRow& account, OpenMailstore& mailstore, const std::function<void()>& sync) {
+void sync_or_suspend(state::StateStore& store, const state::AccountRow& account, OpenMailstore& mailstore, const std::function<void()>& work) {
   try {
-    sync();
+    work();
   } catch (const Error& error) {
     suspend(store, account, mailstore, error);
   }

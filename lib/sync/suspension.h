@@ -21,7 +21,7 @@ namespace popsync::sync {
 constexpr std::uint32_t kSyncFailuresMax = 2;  // sessions in a row in which a message could not be synced
 
 // Runs a sync of the mailstore's folders; when it fails, suspends and throws.
-void sync_or_suspend(state::StateStore& store, const state::AccountRow& account, OpenMailstore& mailstore, const std::function<void()>& sync);
+void sync_or_suspend(state::StateStore& store, const state::AccountRow& account, OpenMailstore& mailstore, const std::function<void()>& work);
 
 // A sync failed with `cause`.
 [[noreturn]] void suspend(state::StateStore& store, const state::AccountRow& account, OpenMailstore& mailstore, const Error& cause);

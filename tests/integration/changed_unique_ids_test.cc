@@ -307,8 +307,9 @@ TEST_F(ChangedUniqueIds, SeededMessagesHoldTheAccountBecauseNothingTellsThemFrom
   sync();
   {
     const state::AccountRow row = account();
+    const auto stored = rows();  // read before: a transaction keeps readers out
     auto transaction = popsync.store().begin();
-    for (const state::MessageRow& each : rows()) {
+    for (const state::MessageRow& each : stored) {
       transaction.erase_message(each.id);
       transaction.insert_known(
           {.account = row.id, .state = state::RowState::seen, .uid = each.uid, .list_size = each.list_size, .reason = "", .tries = 0, .at = {}});

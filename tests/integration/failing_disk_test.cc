@@ -42,8 +42,9 @@ struct FailingDisk : testing::Test {
 };
 
 TEST_F(FailingDisk, AFolderThatCannotBeSyncedStopsBeforeTheServerIsToldAnything) {
-  disk.unsyncable = {"new"};
+  disk.before_rename = [&](const std::string& /*to*/) { disk.unsyncable = {"new"}; };
   expect_refused(popsync.sync(), ErrorCode::io_error);
+  disk.before_rename = [](const std::string& /*to*/) {};
   expect_refused(popsync.sync(), ErrorCode::io_error);
   EXPECT_EQ(server.record().count("RETR"), 6U) << "a suspended mailstore asks no server for mail";
   disk.unsyncable.clear();

@@ -104,6 +104,7 @@ TEST_F(LeaveOnServer, WhatAnotherClientRemovedIsNotMissed) {
 }
 
 TEST_F(LeaveOnServer, AFirstMessageThatIsTheServersOwnIsNeitherFetchedNorDeleted) {
+  for (const auto& uid : server.uids()) server.remove(uid);
   server.add(small_message("DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA"));
   server.add(small_message("mail"));
   popsync.settings.skip_first_message = true;

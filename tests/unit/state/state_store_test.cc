@@ -198,7 +198,8 @@ TEST_F(StateStoreTest, AnOlderSchemaIsBroughtUpWithItsRows) {
     transaction.insert_mailstore(kAccount, "/mail", "id");
     transaction.commit();
   }
-  for (const char* sql : {"ALTER TABLE mailstore DROP COLUMN suspended", "ALTER TABLE mailstore DROP COLUMN sync_failures", "PRAGMA user_version=2"})
+  for (const char* sql : {"ALTER TABLE mailstore DROP COLUMN suspended", "ALTER TABLE mailstore DROP COLUMN sync_failures",
+                          "ALTER TABLE account DROP COLUMN rekeyings", "ALTER TABLE account DROP COLUMN top_fails", "PRAGMA user_version=2"})
     change(sql);
   const auto store = open();
   ASSERT_EQ(store->mailstores(kAccount).size(), 1U);
