@@ -87,6 +87,17 @@ constexpr std::array kSteps = {
     // A server whose unique-ids all change.
     "ALTER TABLE account ADD COLUMN rekeyings INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE account ADD COLUMN top_fails INTEGER NOT NULL DEFAULT 0",
+    // What spares a session round trips. A row that goes makes its message a new one, which a short look at the maildrop would not find: whoever
+    // deletes it, the next session lists the maildrop whole. The index answers "is a deletion due?" without a look at the rows.
+    "CREATE TABLE server_memory("
+    "account TEXT PRIMARY KEY REFERENCES account(id) ON DELETE CASCADE,"
+    "capabilities_where TEXT, before_login BLOB, after_login BLOB, capabilities_asked INTEGER,"
+    "failures_ahead INTEGER NOT NULL DEFAULT 0,"
+    "listing_policy TEXT, listing_count INTEGER, listing_octets INTEGER, listing_last BLOB, listing_completed INTEGER, listing_looks INTEGER"
+    ") WITHOUT ROWID;"
+    "CREATE TRIGGER message_erased AFTER DELETE ON message "
+    "BEGIN UPDATE server_memory SET listing_count = NULL WHERE account = OLD.account; END;"
+    "CREATE INDEX message_by_removal ON message(account, stored_at, deletions) WHERE removable = 1 AND absent_since IS NULL",
 };
 static_assert(kSteps.size() + 1 == kSchemaVersion);
 

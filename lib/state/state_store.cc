@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <functional>
+#include <limits>
 #include <thread>
 
 #include "base/error.h"
@@ -234,6 +236,17 @@ std::optional<AccountRow> StateStore::account(std::string_view id) {
   });
 }
 
+std::optional<AccountRow> StateStore::account_named(std::string_view name) {
+  const std::lock_guard lock(impl_->mutex);
+  return guarded([&]() -> std::optional<AccountRow> {
+    SQLite::Statement& row = impl_->statement("SELECT * FROM account WHERE name = ?");
+    const ResetAtEnd reset(row);
+    row.bind(1, std::string(name));
+    if (!row.executeStep()) return std::nullopt;
+    return read_account(row);
+  });
+}
+
 std::vector<MailstoreRow> StateStore::mailstores(std::string_view account_id) {
   const std::lock_guard lock(impl_->mutex);
   return guarded([&] {
@@ -266,9 +279,10 @@ std::vector<StagedRow> StateStore::staged(std::string_view account_id) {
   const std::lock_guard lock(impl_->mutex);
   return guarded([&] {
     std::vector<StagedRow> rows;
+    // SQLite takes the index of the few staged and held rows only for a query that repeats the index's own condition; else it reads every row.
     SQLite::Statement& row = impl_->statement(
         "SELECT id, mailstore, name, stored_size, sha256, suspect, entry_offset, entry_length, entry_sha256 FROM message "
-        "WHERE account = ? AND state = 0 ORDER BY id");
+        "WHERE account = ? AND state = 0 AND state IN (0, 3) ORDER BY id");
     const ResetAtEnd reset(row);
     row.bind(1, std::string(account_id));
     while (row.executeStep()) {
@@ -288,7 +302,8 @@ std::vector<HeldRow> StateStore::held(std::string_view account_id) {
   const std::lock_guard lock(impl_->mutex);
   return guarded([&] {
     std::vector<HeldRow> rows;
-    SQLite::Statement& row = impl_->statement("SELECT uid, reason, tries, list_size FROM message WHERE account = ? AND state = 3 ORDER BY id");
+    SQLite::Statement& row =
+        impl_->statement("SELECT uid, reason, tries, list_size FROM message WHERE account = ? AND state = 3 AND state IN (0, 3) ORDER BY id");
     const ResetAtEnd reset(row);
     row.bind(1, std::string(account_id));
     while (row.executeStep()) {
@@ -359,6 +374,64 @@ std::optional<StateStore::Found> StateStore::find_by_sha256(std::string_view acc
     row.bind(2, sha256.data(), static_cast<int>(sha256.size()));
     if (!row.executeStep()) return std::nullopt;
     return Found{.id = row.getColumn(0).getInt64(), .removable = flag_at(row.getColumn(1)), .deletions = small_at(row.getColumn(2))};
+  });
+}
+
+bool StateStore::knows(std::string_view account_id, const pop3::UniqueId& uid) {
+  const std::lock_guard lock(impl_->mutex);
+  return guarded([&] {
+    SQLite::Statement& row = impl_->statement("SELECT EXISTS(SELECT 1 FROM message WHERE account = ? AND uid = ?)");
+    const ResetAtEnd reset(row);
+    row.bind(1, std::string(account_id));
+    row.bind(2, uid.octets.data(), static_cast<int>(uid.octets.size()));
+    row.executeStep();
+    return flag_at(row.getColumn(0));
+  });
+}
+
+bool StateStore::has(std::string_view account_id, const DueWork& work) {
+  const std::lock_guard lock(impl_->mutex);
+  return guarded([&] {
+    SQLite::Statement& row = impl_->statement(
+        "SELECT EXISTS(SELECT 1 FROM message WHERE account = ?1 AND state = 0 AND state IN (0, 3)) "
+        "OR EXISTS(SELECT 1 FROM message WHERE account = ?1 AND state = 3 AND state IN (0, 3) AND absent_since IS NULL AND tries < ?2 AND "
+        "ifnull(list_size, 0) <= ?3) "
+        "OR EXISTS(SELECT 1 FROM message WHERE account = ?1 AND removable = 1 AND absent_since IS NULL AND stored_at <= ?4 AND deletions < ?5)");
+    const ResetAtEnd reset(row);
+    row.bind(1, std::string(account_id));
+    row.bind(2, static_cast<std::int64_t>(work.tries_max));
+    row.bind(3, static_cast<std::int64_t>(std::min<std::uint64_t>(work.message_size_max, std::numeric_limits<std::int64_t>::max())));
+    if (work.removed_if_stored_by) row.bind(4, to_unix_seconds(*work.removed_if_stored_by));  // else NULL, which nothing is less than
+    row.bind(5, static_cast<std::int64_t>(work.deletions_max));
+    row.executeStep();
+    return flag_at(row.getColumn(0));
+  });
+}
+
+ServerMemory StateStore::server_memory(std::string_view account_id) {
+  const std::lock_guard lock(impl_->mutex);
+  return guarded([&] {
+    ServerMemory memory;
+    SQLite::Statement& row = impl_->statement("SELECT * FROM server_memory WHERE account = ?");
+    const ResetAtEnd reset(row);
+    row.bind(1, std::string(account_id));
+    if (!row.executeStep()) return memory;
+    if (const auto asked = time_at(row.getColumn("capabilities_asked"))) {
+      memory.capabilities = KnownCapabilities{.where = row.getColumn("capabilities_where").getString(),
+                                              .before_login = octets_at(row.getColumn("before_login")),
+                                              .after_login = octets_at(row.getColumn("after_login")),
+                                              .asked = *asked};
+    }
+    memory.failures_ahead = small_at(row.getColumn("failures_ahead"));
+    if (const auto count = number_at(row.getColumn("listing_count"))) {
+      memory.listing = KnownListing{.policy = row.getColumn("listing_policy").getString(),
+                                    .count = *count,
+                                    .octets = count_at(row.getColumn("listing_octets")),
+                                    .last = {octets_at(row.getColumn("listing_last"))},
+                                    .completed = from_unix_seconds(row.getColumn("listing_completed").getInt64()),
+                                    .looks = small_at(row.getColumn("listing_looks"))};
+    }
+    return memory;
   });
 }
 

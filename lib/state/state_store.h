@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "state/rows.h"
+#include "state/server_memory.h"
 
 namespace popsync::state {
 
@@ -37,6 +38,7 @@ class StateStore {
 
   std::vector<AccountRow> accounts();
   std::optional<AccountRow> account(std::string_view id);
+  std::optional<AccountRow> account_named(std::string_view name);
   std::vector<MailstoreRow> mailstores(std::string_view account_id);
   std::vector<MailstoreRow> mailstores();  // of all accounts
   std::vector<MessageRow> messages(std::string_view account_id);
@@ -53,6 +55,19 @@ class StateStore {
     std::uint32_t deletions = 0;
   };
   std::optional<Found> find_by_sha256(std::string_view account_id, std::string_view sha256);
+  // Is there a row of this unique-id, of any state?
+  bool knows(std::string_view account_id, const pop3::UniqueId& uid);
+  // What must be done about an account's rows that a look at a part of the maildrop would not do: rows staged, held ones to be tried again, and
+  // messages to be deleted on the server. Answered from indexes: costs the same however many rows there are.
+  struct DueWork {
+    std::uint32_t tries_max = 0;
+    std::uint64_t message_size_max = 0;
+    std::optional<WallTime> removed_if_stored_by;  // empty: nothing is deleted
+    std::uint32_t deletions_max = 0;
+  };
+  bool has(std::string_view account_id, const DueWork& work);
+  // Empty if nothing was learnt yet.
+  ServerMemory server_memory(std::string_view account_id);
   // Messages known in any way, held ones left out.
   std::uint64_t seen_count(std::string_view account_id);
   // The PUBLISHED row of a file name.

@@ -47,6 +47,8 @@ class Transaction {
   void set_plan(std::string_view account_name, std::optional<WallTime> next_sync, bool needs_operator);
   void add_delivered(std::string_view account, std::uint64_t messages, std::uint64_t octets);
   void forget_account(std::string_view id);
+  // In the place of what was remembered of the account's server before.
+  void remember_server(std::string_view account, const ServerMemory& memory);
 
   RowId insert_mailstore(std::string_view account, const std::string& path, const std::string& store_id, MailstoreKind kind = MailstoreKind::maildir);
   void set_mailstore_id(RowId mailstore, const std::string& store_id);

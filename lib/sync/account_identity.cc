@@ -59,15 +59,14 @@ void refuse_conflict(const std::string& name, const std::string& user, const sta
 }
 
 state::AccountRow resolve_account(state::StateStore& store, const ConfiguredAccount& account, std::span<const std::string> configured) {
+  // The usual case costs one look, however many accounts there are.
+  const auto named = store.account_named(account.name);
+  if (named && named->user == account.user && named->host == account.host) return *named;
   const auto stored = store.accounts();
   AccountDecision decision = decide_account(account, configured, stored);
   if (decision.match == AccountMatch::conflict) refuse_conflict(account.name, account.user, decision.row);
   if (decision.match == AccountMatch::taken_over) {
     log_info(account.name, "continues the state of the account " + decision.old_name + ", which has the same host and user");
-  }
-  if (decision.match == AccountMatch::known) {
-    const auto before = std::ranges::find(stored, decision.row.id, &state::AccountRow::id);
-    if (before->host == decision.row.host) return decision.row;
   }
   try {
     record(store, decision);

@@ -447,6 +447,100 @@ TEST_F(TransactionTest, ForgettingAnAccountTakesItsRowsAndNoOthers) {
   EXPECT_EQ(store_->mailstores(kHome).size(), 1U);
 }
 
+ServerMemory server_memory() {
+  return {.capabilities =
+              KnownCapabilities{.where = "implicit pop.example.org:995", .before_login = "CAPA\nUSER\n", .after_login = "CAPA\n", .asked = kAt},
+          .failures_ahead = 1,
+          .listing = KnownListing{.policy = "keep", .count = 3, .octets = 600, .last = {"c\0d"s}, .completed = kAt, .looks = 7}};
+}
+
+TEST_F(TransactionTest, WhatIsRememberedOfAServerComesBackForItsAccountAlone) {
+  EXPECT_EQ(store_->server_memory(kWork), ServerMemory{});
+  change([](Transaction& transaction) { transaction.remember_server(kWork, server_memory()); });
+  EXPECT_EQ(store_->server_memory(kWork), server_memory());
+  EXPECT_EQ(store_->server_memory(kHome), ServerMemory{});
+  change([](Transaction& transaction) { transaction.remember_server(kWork, {}); });
+  EXPECT_EQ(store_->server_memory(kWork), ServerMemory{});
+}
+
+// Its message is a new one from then on, and only a complete listing finds it.
+TEST_F(TransactionTest, ARowThatGoesMakesItsAccountForgetTheListing) {
+  RowId row = 0;
+  change([&](Transaction& transaction) {
+    row = transaction.insert_staged(staged("a", "name"));
+    for (const char* account : {kWork, kHome}) transaction.remember_server(account, server_memory());
+  });
+  change([&](Transaction& transaction) { transaction.record_published(row, true, kAt); });
+  EXPECT_TRUE(store_->server_memory(kWork).listing);
+  change([&](Transaction& transaction) { transaction.erase_message(row); });
+  EXPECT_FALSE(store_->server_memory(kWork).listing);
+  EXPECT_EQ(store_->server_memory(kWork).capabilities, server_memory().capabilities);
+  EXPECT_TRUE(store_->server_memory(kHome).listing);
+}
+
+TEST_F(TransactionTest, AForgottenAccountsServerIsForgotten) {
+  change([](Transaction& transaction) { transaction.remember_server(kWork, server_memory()); });
+  change([](Transaction& transaction) { transaction.forget_account(kWork); });
+  EXPECT_EQ(store_->server_memory(kWork), ServerMemory{});
+}
+
+TEST_F(TransactionTest, AUniqueIdIsKnownOctetForOctetInItsAccount) {
+  change([](Transaction& transaction) { transaction.insert_known({.account = kWork, .uid = {"a"}, .list_size = {}, .reason = {}}); });
+  EXPECT_TRUE(store_->knows(kWork, {"a"}));
+  EXPECT_FALSE(store_->knows(kWork, {"a "}));
+  EXPECT_FALSE(store_->knows(kHome, {"a"}));
+}
+
+constexpr StateStore::DueWork kNothingIsDeleted{.tries_max = 3, .message_size_max = 1000, .removed_if_stored_by = {}, .deletions_max = 3};
+
+TEST_F(TransactionTest, AStagedRowIsDue) {
+  EXPECT_FALSE(store_->has(kWork, kNothingIsDeleted));
+  change([&](Transaction& transaction) { transaction.insert_staged(staged("a", "name")); });
+  EXPECT_TRUE(store_->has(kWork, kNothingIsDeleted));
+  EXPECT_FALSE(store_->has(kHome, kNothingIsDeleted));
+}
+
+TEST_F(TransactionTest, AHeldMessageIsDueWhileItMayBeTriedAgain) {
+  change([](Transaction& transaction) {
+    transaction.insert_known(
+        {.account = kWork, .state = RowState::held, .uid = {"a"}, .list_size = 1000, .reason = "refused", .tries = 2, .at = kAt});
+  });
+  EXPECT_TRUE(store_->has(kWork, kNothingIsDeleted));
+  auto work = kNothingIsDeleted;
+  work.tries_max = 2;
+  EXPECT_FALSE(store_->has(kWork, work));
+  work = kNothingIsDeleted;
+  work.message_size_max = 999;
+  EXPECT_FALSE(store_->has(kWork, work));
+  const RowId row = store_->messages(kWork)[0].id;
+  change([&](Transaction& transaction) { transaction.set_absent(row, kAt, 1); });
+  EXPECT_FALSE(store_->has(kWork, kNothingIsDeleted));
+}
+
+TEST_F(TransactionTest, ADeletionIsDueOnceTheMessageIsOldEnough) {
+  RowId row = 0;
+  change([&](Transaction& transaction) { row = transaction.insert_staged(staged("a", "name")); });
+  change([&](Transaction& transaction) { transaction.record_published(row, true, kAt); });
+  auto work = kNothingIsDeleted;
+  EXPECT_FALSE(store_->has(kWork, work));
+  work.removed_if_stored_by = kAt - std::chrono::seconds(1);
+  EXPECT_FALSE(store_->has(kWork, work));
+  work.removed_if_stored_by = kAt;
+  EXPECT_TRUE(store_->has(kWork, work));
+  work.removed_if_stored_by = WallTime::max();
+  EXPECT_TRUE(store_->has(kWork, work));
+  work.deletions_max = 0;
+  EXPECT_FALSE(store_->has(kWork, work));
+  work.deletions_max = 3;
+  change([&](Transaction& transaction) { transaction.set_absent(row, kAt, 1); });
+  EXPECT_FALSE(store_->has(kWork, work));
+  change([&](Transaction& transaction) {
+    transaction.set_absent(row, std::nullopt, 0);
+    transaction.set_removable(row, false);
+  });
+  EXPECT_FALSE(store_->has(kWork, work));
+}
+
 TEST_F(TransactionTest, AMovedTransactionIsCommittedByItsNewOwner) {
   {
     Transaction first = store_->begin();
