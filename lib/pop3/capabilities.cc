@@ -10,6 +10,8 @@
 namespace popsync::pop3 {
 namespace {
 
+constexpr std::string_view kAnnounced = "CAPA";  // in the text: the command was answered, with whatever
+
 std::string upper(std::string_view text) {
   std::string out(text);
   std::ranges::transform(out, out.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
@@ -54,6 +56,35 @@ void Capabilities::add(std::string_view line) {
   if (tag == "SASL") {
     for (std::size_t i = 1; i < words.size(); ++i) sasl.insert(upper(words[i]));
   }
+}
+
+std::string Capabilities::to_text() const {
+  std::string text;
+  const auto say = [&text](bool said, std::string_view line) {
+    if (said) text.append(line).append("\n");
+  };
+  say(announced, kAnnounced);
+  say(user, "USER");
+  say(top, "TOP");
+  say(uidl, "UIDL");
+  say(pipelining, "PIPELINING");
+  say(stls, "STLS");
+  for (const std::string& mechanism : sasl) say(true, "SASL " + mechanism);
+  if (login_delay) say(true, "LOGIN-DELAY " + std::to_string(login_delay->count()));
+  if (expire) say(true, "EXPIRE " + std::to_string(expire->count()));
+  return text;
+}
+
+Capabilities Capabilities::from_text(std::string_view text) {
+  Capabilities capabilities;
+  while (!text.empty()) {
+    const auto end = std::min(text.find('\n'), text.size());
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    capabilities.announced = capabilities.announced || line == kAnnounced;
+    capabilities.add(line);
+  }
+  return capabilities;
 }
 
 }  // namespace popsync::pop3

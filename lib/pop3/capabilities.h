@@ -25,6 +25,10 @@ struct Capabilities {
 
   // Reads one line of the list.
   void add(std::string_view line);
+
+  // For keeping them until the next session: all but the implementation's name, one a line. from_text(to_text()) gives them back.
+  [[nodiscard]] std::string to_text() const;
+  static Capabilities from_text(std::string_view text);
 };
 
 }  // namespace popsync::pop3

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/escape.h"
 
@@ -25,6 +27,8 @@ bool allowed(Verb verb, SessionState state) {
   }
 }
 
+bool logs_in(Verb verb) { return verb == Verb::pass || verb == Verb::apop || verb == Verb::auth || verb == Verb::auth_response; }
+
 // What speaks here instead of POP3, from its first words; helps more than "syntax error".
 std::string_view other_protocol(std::string_view line) {
   if (line.starts_with("* ")) return "an IMAP server";
@@ -38,7 +42,7 @@ std::string_view other_protocol(std::string_view line) {
 }  // namespace
 
 void Session::submit(const Command& command) {
-  POPSYNC_ASSERT(allowed(command.verb, state_));
+  POPSYNC_ASSERT(allowed(command.verb, state_ahead()));
   std::string wire = to_wire(command);
   output_.reserve(output_.size() + wire.size());
   output_ += wire;
@@ -46,6 +50,11 @@ void Session::submit(const Command& command) {
   command_octets_ += wire.size();
   outstanding_.push_back({.verb = command.verb, .number = command.number, .octets = wire.size()});
   if (command.verb == Verb::quit) state_ = SessionState::update;
+}
+
+SessionState Session::state_ahead() const {
+  const auto under_way = [](const Outstanding& command) { return logs_in(command.verb); };
+  return state_ == SessionState::authorization && std::ranges::any_of(outstanding_, under_way) ? SessionState::transaction : state_;
 }
 
 std::string Session::take_output() {
@@ -133,8 +142,7 @@ void Session::follow(Verb verb, const StatusLine& line) {
     state_ = SessionState::authorization;
     return;
   }
-  const bool logs_in = verb == Verb::pass || verb == Verb::apop || verb == Verb::auth || verb == Verb::auth_response;
-  if (logs_in && line.ok()) state_ = SessionState::transaction;
+  if (logs_in(verb) && line.ok()) state_ = SessionState::transaction;
 }
 
 }  // namespace popsync::pop3

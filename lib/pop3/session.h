@@ -34,7 +34,8 @@ enum class SessionState { greeting, authorization, transaction, update };
 
 class Session {
  public:
-  // Puts a command into the output. Asserts that the state allows it.
+  // Puts a command into the output. Asserts that the state allows it: the one that the commands under way lead to if all are answered +OK, so that
+  // what belongs behind a login may be sent together with it.
   void submit(const Command& command);
   // What is to be sent now; wipe it after sending if it holds a secret.
   [[nodiscard]] std::string take_output();
@@ -56,6 +57,7 @@ class Session {
     bool status_seen = false;
   };
 
+  [[nodiscard]] SessionState state_ahead() const;
   bool advance(std::string_view& octets, ReplySink& sink);
   void read_status(std::string_view line, ReplySink& sink);
   bool read_line(std::string_view line, ReplySink& sink);

@@ -68,5 +68,15 @@ TEST(Capabilities, TheImplementationIsKeptAsTheServerCallsIt) {
   EXPECT_THAT(of({"IMPLEMENTATION Cyrus POP3 v2.4"}).implementation, HasSubstr("Cyrus POP3 v2.4"));
 }
 
+TEST(Capabilities, ComeBackFromTheirText) {
+  Capabilities all = of({"TOP", "USER", "UIDL", "PIPELINING", "STLS", "SASL PLAIN LOGIN", "LOGIN-DELAY 300", "EXPIRE 31 USER"});
+  all.announced = true;
+  EXPECT_EQ(Capabilities::from_text(all.to_text()), all);
+  Capabilities none;
+  EXPECT_EQ(Capabilities::from_text(none.to_text()), none);
+  none.announced = true;  // CAPA was answered, with nothing
+  EXPECT_EQ(Capabilities::from_text(none.to_text()), none);
+}
+
 }  // namespace
 }  // namespace popsync::pop3

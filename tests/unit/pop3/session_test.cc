@@ -306,6 +306,28 @@ TEST_F(SessionTest, AnAcceptedUserIsNotLoggedIn) {
   EXPECT_EQ(session_.state(), SessionState::authorization);
 }
 
+// RFC 2449 section 6.8: what belongs behind a login may leave together with it.
+TEST_F(SessionTest, CommandsMayFollowALoginThatIsUnderWay) {
+  greet();
+  session_.submit(command(Verb::auth, "PLAIN x"));
+  session_.submit(command(Verb::stat));
+  session_.submit(command(Verb::uidl_one, 3));
+  EXPECT_EQ(session_.take_output(), "AUTH PLAIN x\r\nSTAT\r\nUIDL 3\r\n");
+  sink_.events.clear();
+  session_.receive("+OK\r\n+OK 3 600\r\n+OK 3 c\r\n", sink_);
+  EXPECT_THAT(sink_.events, ElementsAre("AUTH +OK", "AUTH end", "STAT +OK 3 600", "STAT end", "UIDL 3 +OK 3 c", "UIDL 3 end"));
+  EXPECT_EQ(session_.state(), SessionState::transaction);
+}
+
+TEST_F(SessionTest, ARefusedLoginLeavesTheStateWhateverIsAnsweredBehindIt) {
+  greet();
+  session_.submit(command(Verb::pass, "x"));
+  session_.submit(command(Verb::stat));
+  session_.receive("-ERR no\r\n-ERR log in first\r\n", sink_);
+  EXPECT_EQ(session_.state(), SessionState::authorization);
+  EXPECT_EQ(session_.outstanding(), 0U);
+}
+
 TEST_F(SessionTest, QuitLeadsToTheUpdateState) {
   log_in();
   session_.submit(command(Verb::quit));
