@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "net/pop3_client.h"
 
+#include <algorithm>
+#include <span>
 #include <utility>
 
 #include "base/error.h"
@@ -44,6 +46,38 @@ class ListingSink : public pop3::ReplySink {
   StatusLine list_;
 };
 
+// The answers to commands that are answered by one line each.
+class StatusSink : public pop3::ReplySink {
+ public:
+  void status(Verb /*verb*/, pop3::MessageNumber /*number*/, const StatusLine& line) override { lines_.push_back(line); }
+  void line(Verb /*verb*/, std::string_view /*text*/) override {}
+  void body(pop3::MessageNumber /*number*/, std::string_view /*octets*/) override {}
+  void end(Verb /*verb*/, pop3::MessageNumber /*number*/) override {}
+  [[nodiscard]] const std::vector<StatusLine>& lines() const { return lines_; }
+
+ private:
+  std::vector<StatusLine> lines_;
+};
+
+std::vector<Command> glance_commands(pop3::MessageNumber last) {
+  std::vector<Command> commands = {{.verb = Verb::stat, .argument = {}}};
+  if (last.value > 0) commands.push_back({.verb = Verb::uidl_one, .argument = {}, .number = last});
+  return commands;
+}
+
+// Empty unless the answer names that very message (protocol.md 68).
+pop3::UniqueId unique_id_in(const StatusLine& answer, pop3::MessageNumber number) {
+  const auto line = answer.ok() ? pop3::parse_unique_id_line(answer.text) : std::nullopt;
+  return line && line->number == number ? line->uid : pop3::UniqueId{};
+}
+
+Glance glance_from(pop3::MessageNumber last, std::span<const StatusLine> answers) {
+  Glance glance;
+  if (answers[0].ok()) glance.drop = pop3::parse_drop_listing(answers[0].text);
+  if (last.value > 0) glance.last = unique_id_in(answers[1], last);
+  return glance;
+}
+
 class DeleSink : public pop3::ReplySink {
  public:
   explicit DeleSink(std::vector<bool>& answers) : answers_(answers) {}
@@ -60,15 +94,20 @@ class DeleSink : public pop3::ReplySink {
 
 Pop3Client::Pop3Client(Transport& transport, const Clock& clock, Trace trace) : connection_(transport, clock, std::move(trace)) {}
 
-void Pop3Client::open(const LoginOptions& options, const SecretProvider& secret) {
+void Pop3Client::open(const LoginOptions& options, const SecretProvider& secret, const Opening& opening) {
   const Reply greeting = await_greeting(options.tls);
   if (!greeting.status.ok()) refuse(greeting.status, RefusedStep::greeting, "the server refuses sessions");
   greeting_text_ = greeting.status.text;
-  ask_capabilities();
+  known_ = opening.known;
+  if (!known_) ask_capabilities();
   if (options.tls == TlsMode::starttls) start_tls();
-  log_in(options, secret);
-  // Some servers (Gmail) announce UIDL, TOP and PIPELINING only to those who have logged in.
-  if (!capabilities_.pipelining || !capabilities_.uidl || !capabilities_.top) ask_capabilities();
+  if (known_) capabilities_ = known_->before_login;
+  log_in(options, secret, opening);
+  if (known_) {
+    capabilities_ = known_->after_login;
+  } else if (!capabilities_.pipelining || !capabilities_.uidl || !capabilities_.top) {
+    ask_capabilities();  // some servers (Gmail) announce UIDL, TOP and PIPELINING only to those who have logged in
+  }
   pipelining_ = options.pipelining == Pipelining::on || (options.pipelining == Pipelining::automatic && capabilities_.pipelining);
 }
 
@@ -82,7 +121,9 @@ Reply Pop3Client::await_greeting(TlsMode tls) {
 }
 
 void Pop3Client::ask_capabilities() {
+  asking_capabilities_ = true;
   const Reply reply = connection_.request({.verb = Verb::capa, .argument = {}});
+  asking_capabilities_ = false;
   if (!reply.status.ok()) return;  // RFC 2449 is optional
   capabilities_ = {};
   capabilities_.announced = true;
@@ -103,10 +144,11 @@ void Pop3Client::start_tls() {
   connection_.transport().start_tls(system_clock().steady() + kTlsTimeout);
   connection_.session().tls_started();
   capabilities_ = {};  // RFC 2595 section 4: what was said in clear may be forged
-  ask_capabilities();
+  if (!known_) ask_capabilities();
 }
 
-void Pop3Client::log_in(const LoginOptions& options, const SecretProvider& secret) {
+void Pop3Client::log_in(const LoginOptions& options, const SecretProvider& secret, const Opening& opening) {
+  before_login_ = capabilities_;
   const auth::LoginRequest request{.method = options.method,
                                    .connection_secure = connection_.transport().secure(),
                                    .allow_insecure_auth = options.allow_insecure_auth,
@@ -115,21 +157,118 @@ void Pop3Client::log_in(const LoginOptions& options, const SecretProvider& secre
                                    .capabilities = capabilities_};
   if (!request.connection_secure && !request.allow_insecure_auth) auth::pass_gate(request, {});
   auth::LoginCommands commands = auth::pass_gate(request, secret());
-  const std::string what = "login as " + escaped(options.user) + " refused";
-  const std::string hint = "check user and password; many providers want an app password for POP3, and POP3 switched on in their settings";
-  StatusLine answer = connection_.request(commands.first).status;
-  // PASS goes after +OK to USER; a SASL response only after a challenge: one server answers AUTH with +OK and means nothing by it.
-  if (commands.second && answer.indicator == commands.second_follows) {
-    answer = connection_.request(*commands.second).status;
-  } else if (commands.second && answer.ok()) {
-    throw Error(ErrorCode::desynchronised, "the server accepted a login before it had the password: " + pop3::quoted(answer));
-  }
+  // A response that waits for a challenge cannot be sent before it.
+  const bool may_go_ahead = opening.ahead && known_ && before_login_.pipelining && options.pipelining != Pipelining::off &&
+                            (!commands.second || commands.second_follows == pop3::Indicator::ok);
+  const bool ahead = may_go_ahead && (commands.second || opening.glance_at);
+  const StatusLine answer = ahead ? say_ahead(commands, opening.glance_at) : say_in_turn(commands);
   auth::wipe(commands);
   if (answer.ok()) return;
   if (answer.indicator == pop3::Indicator::challenge) throw Error(ErrorCode::desynchronised, "the server asks on where the login was complete");
   const ErrorCode code = pop3::classify_refusal(answer, RefusedStep::login);
+  if (code == ErrorCode::login_refused && known_ && options.method == auth::Method::automatic && announces_other_logins()) {
+    // It was not the password that was refused but a command that the server knows no more.
+    known_.reset();
+    return log_in(options, secret, opening);
+  }
+  const std::string what = "login as " + escaped(options.user) + " refused";
+  const std::string hint = "check user and password; many providers want an app password for POP3, and POP3 switched on in their settings";
   throw Error(code, (code == ErrorCode::login_refused ? what : "login not possible now") + ": " + pop3::quoted(answer),
               code == ErrorCode::login_refused ? hint : "");
+}
+
+StatusLine Pop3Client::say_in_turn(const auth::LoginCommands& commands) {
+  StatusLine answer = connection_.request(commands.first).status;
+  // PASS goes after +OK to USER; a SASL response only after a challenge: one server answers AUTH with +OK and means nothing by it.
+  if (commands.second && answer.indicator == commands.second_follows) return connection_.request(*commands.second).status;
+  if (commands.second && answer.ok()) {
+    throw Error(ErrorCode::desynchronised, "the server accepted a login before it had the password: " + pop3::quoted(answer));
+  }
+  return answer;
+}
+
+// One write. Behind a refusal nothing but the refusal matters: a server that hangs up after a wrong password (protocol.md 42) must not look like a
+// lost connection.
+StatusLine Pop3Client::say_ahead(const auth::LoginCommands& commands, const std::optional<pop3::MessageNumber>& glance_at) {
+  const std::size_t logins = commands.second ? 2 : 1;
+  connection_.expect_silence();
+  ahead_of_login_ = true;
+  went_ahead_ = true;
+  connection_.submit(commands.first);
+  if (commands.second) connection_.submit(*commands.second);
+  if (glance_at) {
+    for (const Command& command : glance_commands(*glance_at)) connection_.submit(command);
+  }
+  connection_.flush();
+  StatusSink sink;
+  std::optional<Error> failure;
+  try {
+    connection_.receive_all(sink);
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::interrupted) throw;
+    failure = error;
+  }
+  const std::span<const StatusLine> lines(sink.lines());
+  for (const StatusLine& line : lines.first(std::min(logins, lines.size()))) {
+    if (!line.ok()) return line;
+  }
+  if (failure) throw Error(*failure);
+  ahead_of_login_ = false;
+  if (glance_at) glance_ = glance_from(*glance_at, lines.subspan(logins));
+  return lines[logins - 1];
+}
+
+// After a refusal, with remembered capabilities: would the login be made of other commands if the server were asked now?
+bool Pop3Client::announces_other_logins() {
+  if (connection_.session().outstanding() > 0) return false;  // out of step
+  try {
+    ask_capabilities();
+    return capabilities_.announced && capabilities_.sasl.contains("PLAIN") != before_login_.sasl.contains("PLAIN");
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::interrupted) throw;
+    return false;  // it has hung up: the refusal stands
+  }
+}
+
+Glance Pop3Client::glance(pop3::MessageNumber last) {
+  if (glance_) return *std::exchange(glance_, std::nullopt);
+  return glance_from(last, ask(glance_commands(last)));
+}
+
+// Commands that are answered by one line each, in one write where PIPELINING holds.
+std::vector<StatusLine> Pop3Client::ask(const std::vector<Command>& commands) {
+  StatusSink sink;
+  if (pipelining_) connection_.expect_silence();
+  for (const Command& command : commands) {
+    if (!pipelining_) connection_.expect_silence();
+    connection_.submit(command);
+    if (pipelining_) continue;
+    connection_.flush();
+    connection_.receive_all(sink);
+  }
+  connection_.flush();
+  connection_.receive_all(sink);
+  return sink.lines();
+}
+
+std::optional<MaildropListing> Pop3Client::listing_of(pop3::MessageNumber first, std::uint32_t count) {
+  POPSYNC_ASSERT(count <= kListedOneByOneMax);
+  std::vector<Command> commands;
+  for (std::uint32_t number = first.value; number < first.value + count; ++number) {
+    commands.push_back({.verb = Verb::uidl_one, .argument = {}, .number = {number}});
+    commands.push_back({.verb = Verb::list_one, .argument = {}, .number = {number}});
+  }
+  const std::vector<StatusLine> answers = ask(commands);
+  MaildropListing listing{.entries = {}, .complete = false};
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const pop3::MessageNumber number{first.value + i};
+    pop3::UniqueId uid = unique_id_in(answers[2 * i], number);
+    const StatusLine& size = answers[2 * i + 1];
+    const auto line = size.ok() ? pop3::parse_scan_line(size.text) : std::nullopt;
+    if (uid.octets.empty() || !line || line->number != number) return std::nullopt;
+    listing.entries.push_back({.number = number, .uid = std::move(uid), .list_size = line->size});
+  }
+  return listing;
 }
 
 MaildropListing Pop3Client::listing() {

@@ -32,6 +32,29 @@ struct MaildropListing {
   std::vector<pop3::ListingEntry> entries;  // in the order of message-numbers
   bool unique_ids = true;                   // false: the server has no UIDL
   std::size_t unusable_lines = 0;
+  bool complete = true;  // false: some messages only; what is not here may be there
+};
+
+// Of a partial listing: its commands must fit the server's receive buffer, and beyond some hundred messages the complete one is no dearer.
+constexpr std::uint32_t kListedOneByOneMax = 256;
+
+// What a server announced in an earlier session over the same kind of connection. It saves the question, and nothing else: STLS is sent in any case,
+// and the credential gate judges the connection that is there.
+struct KnownServer {
+  pop3::Capabilities before_login;
+  pop3::Capabilities after_login;
+};
+
+// The drop listing and one unique-id: all that a poll needs to know when nothing has changed.
+struct Glance {
+  std::optional<pop3::DropListing> drop;  // empty: STAT was refused or gave no number
+  pop3::UniqueId last;                    // empty: no message has that number, or nobody asked
+};
+
+struct Opening {
+  std::optional<KnownServer> known = {};
+  bool ahead = false;                                 // what follows the login may be sent with it, if the known server pipelines before login
+  std::optional<pop3::MessageNumber> glance_at = {};  // will be asked for by glance(); 0: of an empty maildrop
 };
 
 class Pop3Client {
@@ -40,10 +63,15 @@ class Pop3Client {
 
   // Greeting to TRANSACTION state. Errors: greeting_refused, in_use, login_delay, server_temporary, server_permanent, login_refused, tls_failed,
   // insecure_login, and those of the transport. Nothing of the credential is sent before the gate has said yes.
-  void open(const LoginOptions& options, const SecretProvider& secret);
+  void open(const LoginOptions& options, const SecretProvider& secret, const Opening& opening = {});
+
+  // STAT, and UIDL of the message with this number (0: of none). Answered at once if it was sent with the login.
+  Glance glance(pop3::MessageNumber last);
 
   // UIDL and LIST, in one write where PIPELINING holds. UIDL refused although it was announced is server_temporary, not "no UIDL".
   MaildropListing listing();
+  // The same of some messages only, by UIDL n and LIST n. At most kListedOneByOneMax. Empty if an answer is not what was asked for.
+  std::optional<MaildropListing> listing_of(pop3::MessageNumber first, std::uint32_t count);
   pop3::DropListing stat();
   // Headers and `lines` lines of the body; empty if the server has no TOP for us.
   std::optional<std::string> top(pop3::MessageNumber number, std::uint32_t lines);
@@ -56,6 +84,15 @@ class Pop3Client {
   bool quit(bool await_reply);
 
   [[nodiscard]] const pop3::Capabilities& capabilities() const { return capabilities_; }
+  [[nodiscard]] const pop3::Capabilities& capabilities_before_login() const { return before_login_; }
+  // True if the capabilities are those of this session; false if they are the known server's.
+  [[nodiscard]] bool asked_capabilities() const { return !known_; }
+  // True while the answer to CAPA is missing: some servers hang up instead.
+  [[nodiscard]] bool asking_capabilities() const { return asking_capabilities_; }
+  // True while answers are missing to what was sent together with the login.
+  [[nodiscard]] bool ahead_of_login() const { return ahead_of_login_; }
+  // True if something was sent together with the login in this session.
+  [[nodiscard]] bool went_ahead() const { return went_ahead_; }
   [[nodiscard]] bool pipelining() const { return pipelining_; }
   [[nodiscard]] Connection& connection() { return connection_; }
 
@@ -63,12 +100,22 @@ class Pop3Client {
   Reply await_greeting(TlsMode tls);
   void ask_capabilities();
   void start_tls();
-  void log_in(const LoginOptions& options, const SecretProvider& secret);
+  void log_in(const LoginOptions& options, const SecretProvider& secret, const Opening& opening);
+  pop3::StatusLine say_in_turn(const auth::LoginCommands& commands);
+  pop3::StatusLine say_ahead(const auth::LoginCommands& commands, const std::optional<pop3::MessageNumber>& glance_at);
+  bool announces_other_logins();
+  std::vector<pop3::StatusLine> ask(const std::vector<pop3::Command>& commands);
 
   Connection connection_;
   std::string greeting_text_;
+  std::optional<KnownServer> known_;
+  pop3::Capabilities before_login_;
   pop3::Capabilities capabilities_;
   bool pipelining_ = false;
+  bool asking_capabilities_ = false;
+  bool ahead_of_login_ = false;
+  bool went_ahead_ = false;
+  std::optional<Glance> glance_;  // came with the login
 };
 
 }  // namespace popsync::net
