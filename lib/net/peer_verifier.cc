@@ -45,6 +45,16 @@ void PeerVerifier::install(SSL_CTX* context) {
       this);
 }
 
+bool PeerVerifier::accepts(SSL_CTX* context, X509* certificate, STACK_OF(X509) * chain) {
+  const std::unique_ptr<X509_STORE_CTX, decltype(&X509_STORE_CTX_free)> store(X509_STORE_CTX_new(), &X509_STORE_CTX_free);
+  if (!store || X509_STORE_CTX_init(store.get(), SSL_CTX_get_cert_store(context), certificate, chain) != 1) return false;
+  // As OpenSSL does it in a handshake: a server's certificate, the rules of the context, the strength of keys that its security level asks for.
+  X509_VERIFY_PARAM* rules = X509_STORE_CTX_get0_param(store.get());
+  if (X509_STORE_CTX_set_default(store.get(), "ssl_server") != 1 || X509_VERIFY_PARAM_set1(rules, SSL_CTX_get0_param(context)) != 1) return false;
+  X509_VERIFY_PARAM_set_auth_level(rules, SSL_CTX_get_security_level(context));
+  return verify(store.get());
+}
+
 bool PeerVerifier::verify(X509_STORE_CTX* store) {
   accepted_ = false;
   leaf_ = share(X509_STORE_CTX_get0_cert(store));

@@ -36,6 +36,9 @@ class PeerVerifier {
   // Takes the place of OpenSSL's verification in `context`. The name to check is in the context's X509_VERIFY_PARAM. This must outlive the context.
   void install(SSL_CTX* context);
 
+  // The same verdict outside a handshake, for a certificate that was shown in an earlier one; `context` has the authorities and the name of now.
+  bool accepts(SSL_CTX* context, X509* certificate, STACK_OF(X509) * chain);
+
   // True once a certificate was shown that satisfies the policy.
   [[nodiscard]] bool accepted() const { return accepted_; }
   // True once a certificate was shown that does not.

@@ -21,9 +21,12 @@
 #include "base/error.h"
 #include "base/escape.h"
 #include "base/format.h"
+#include "base/log.h"
 #include "net/dial.h"
+#include "net/kept_tls_session.h"
 #include "net/tls_context.h"
 #include "net/tls_failure.h"
+#include "net/tls_memory.h"
 #include "net/wait.h"
 
 namespace popsync::net {
@@ -53,16 +56,20 @@ void ignore_sigpipe() {
 
 class PocoTransport final : public Transport {
  public:
-  PocoTransport(Endpoint endpoint, ServerName name, TlsPolicy policy, const StopSignal& stop, std::chrono::milliseconds tls_timeout,
+  PocoTransport(Endpoint endpoint, ServerName name, TlsPolicy policy, const StopSignal& stop, const ConnectOptions& options,
                 const Poco::Net::StreamSocket& socket)
       : endpoint_(std::move(endpoint)),
         where_(host_and_port(endpoint_)),
         name_(std::move(name)),
         policy_(std::move(policy)),
         stop_(stop),
-        tls_timeout_(tls_timeout),
+        tls_timeout_(options.tls_timeout),
+        memory_(options.memory),
         plain_(socket),
         stream_(plain_) {}
+  PocoTransport(const PocoTransport&) = delete;
+  PocoTransport& operator=(const PocoTransport&) = delete;
+  ~PocoTransport() override { keep_session(); }
 
   std::size_t receive(std::span<char> buffer, SteadyTime deadline) override;
   void send(std::string_view octets, SteadyTime deadline) override;
@@ -79,6 +86,7 @@ class PocoTransport final : public Transport {
   std::optional<std::size_t> attempt(short plain_event, Operation operation);
   std::optional<std::size_t> receive_now(std::span<char> buffer);
   void wait(SteadyTime began, SteadyTime deadline, std::string_view what);
+  void keep_session() noexcept;
   [[nodiscard]] Error lost(const Poco::Exception& error) const;
   [[nodiscard]] Error lost_because(std::string_view reason) const;
   [[nodiscard]] Error handshake_failure(const Poco::Exception& error, bool after_stls);
@@ -89,6 +97,7 @@ class PocoTransport final : public Transport {
   TlsPolicy policy_;
   const StopSignal& stop_;
   std::chrono::milliseconds tls_timeout_;
+  TlsMemory* memory_;
   std::unique_ptr<TlsContext> tls_;  // refers to policy_; outlives stream_
   Poco::Net::StreamSocket plain_;    // the TCP connection
   Poco::Net::StreamSocket stream_;   // the same, or TLS over it
@@ -166,18 +175,38 @@ void PocoTransport::handshake(SteadyTime deadline, bool after_stls) {
   const SteadyTime began = now();
   const SteadyTime last = std::min(deadline, began + tls_timeout_);
   tls_ = std::make_unique<TlsContext>(policy_, name_);
+  const KeptTlsSession* kept = memory_ == nullptr ? nullptr : memory_->session_for(endpoint_, policy_, *tls_);
   try {
     using Poco::Net::SecureStreamSocket;
+    const Poco::Net::Session::Ptr session = kept == nullptr ? nullptr : kept->session;
     // The host name given here is the SNI; RFC 6066 allows no IP literal there.
-    SecureStreamSocket tls =
-        name_.is_ip ? SecureStreamSocket::attach(plain_, tls_->poco()) : SecureStreamSocket::attach(plain_, name_.text, tls_->poco());
+    SecureStreamSocket tls = name_.is_ip ? SecureStreamSocket::attach(plain_, tls_->poco(), session)
+                                         : SecureStreamSocket::attach(plain_, name_.text, tls_->poco(), session);
     stream_ = tls;
     while (!attempt(POLLIN, [&] { return tls.completeHandshake(); })) wait(began, last, "the TLS handshake of");
   } catch (const Poco::Exception& error) {
     throw handshake_failure(error, after_stls);
   }
-  if (!tls_->verifier().accepted()) throw Error(ErrorCode::certificate, fmt::format("{} proved nothing about itself", where_));
+  // A resumed session shows no certificate: that of the kept one was verified just before it was offered.
+  const bool resumed = kept != nullptr && tls_->ssl() != nullptr && SSL_session_reused(tls_->ssl()) == 1;
+  if (!resumed && !tls_->verifier().accepted()) throw Error(ErrorCode::certificate, fmt::format("{} proved nothing about itself", where_));
   secure_ = true;
+}
+
+// Taken at the end, because TLS 1.3 sends its tickets some time after the handshake. A connection that broke leaves none worth keeping.
+void PocoTransport::keep_session() noexcept {
+  if (!secure_ || memory_ == nullptr) return;
+  try {
+    auto kept = std::make_unique<KeptTlsSession>();
+    kept->endpoint = endpoint_;
+    kept->policy = policy_;
+    kept->session = Poco::Net::SecureStreamSocket(stream_).currentSession();
+    kept->certificate.reset(SSL_get1_peer_certificate(tls_->ssl()));
+    if (STACK_OF(X509)* chain = SSL_get_peer_cert_chain(tls_->ssl())) kept->chain.reset(X509_chain_up_ref(chain));
+    memory_->keep(std::move(kept));
+  } catch (const std::exception& exception) {
+    log_debug("", std::string("the TLS session is not kept: ") + escaped(exception.what()));
+  }
 }
 
 // Empty: nothing can be done before wanted_. Throws what POCO throws.
@@ -251,8 +280,10 @@ Error PocoTransport::handshake_failure(const Poco::Exception& error, bool after_
 
 }  // namespace
 
-std::unique_ptr<Transport> connect(const Endpoint& endpoint, const TlsPolicy& policy, const StopSignal& stop) {
-  return connect(endpoint, policy, stop, ConnectOptions{});
+std::unique_ptr<Transport> connect(const Endpoint& endpoint, const TlsPolicy& policy, const StopSignal& stop, TlsMemory* memory) {
+  ConnectOptions options;
+  options.memory = memory;
+  return connect(endpoint, policy, stop, options);
 }
 
 std::unique_ptr<Transport> connect(const Endpoint& endpoint, const TlsPolicy& policy, const StopSignal& stop, const ConnectOptions& options) {
@@ -261,7 +292,7 @@ std::unique_ptr<Transport> connect(const Endpoint& endpoint, const TlsPolicy& po
   const std::vector<Address> addresses = resolve(name, endpoint.port, options.lookup, stop, now() + options.connect_timeout);
   try {
     Poco::Net::StreamSocket socket = dial(host_and_port(endpoint), addresses, stop, now() + options.connect_timeout);
-    auto transport = std::make_unique<PocoTransport>(endpoint, name, policy, stop, options.tls_timeout, socket);
+    auto transport = std::make_unique<PocoTransport>(endpoint, name, policy, stop, options, socket);
     if (policy.mode == TlsMode::implicit) transport->handshake(SteadyTime::max(), false);
     return transport;
   } catch (const Poco::Exception& error) {

@@ -14,6 +14,7 @@ struct ConnectOptions {
   Lookup lookup = system_lookup;
   std::chrono::milliseconds connect_timeout = kConnectTimeout;  // for the look-up, and again for all addresses together
   std::chrono::milliseconds tls_timeout = kTlsTimeout;
+  TlsMemory* memory = nullptr;
 };
 
 // As connect() in transport.h.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What one TLS connection is allowed to be: a context of its own (POCO hides the SSL object, so the name to check and the trust are rules of the
-// context), never shared, so no session ticket wanders between accounts. Must outlive the socket that uses it. One thread.
+// context), never shared; a session kept for the same account may be resumed in it (net/tls_memory.h). Must outlive the socket that uses it. One
+// thread.
 #pragma once
 
 #include <Poco/Net/Context.h>

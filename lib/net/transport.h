@@ -17,6 +17,8 @@
 
 namespace popsync::net {
 
+class TlsMemory;
+
 class Transport {
  public:
   virtual ~Transport() = default;
@@ -44,7 +46,8 @@ constexpr std::chrono::seconds kTlsTimeout{30};
 // Errors: host_unknown (the name does not exist), dns_temporary, network (refused by all addresses: each address and reason named), timeout,
 // certificate (which check failed; for an unverified key the SPKI and the line to paste), tls_failed (no TLS on that port: says what the other side
 // sounds like), interrupted. `stop` must outlive the transport.
+// With `memory` a TLS session kept there is offered, and that of this connection is kept at its end; it must outlive the transport.
 // Makes the process ignore SIGPIPE if it has the default action; programs it starts should get the default back.
-std::unique_ptr<Transport> connect(const Endpoint& endpoint, const TlsPolicy& policy, const StopSignal& stop);
+std::unique_ptr<Transport> connect(const Endpoint& endpoint, const TlsPolicy& policy, const StopSignal& stop, TlsMemory* memory = nullptr);
 
 }  // namespace popsync::net
