@@ -43,8 +43,9 @@ schedule::Limits limits_of(const config::Daemon& daemon) {
 struct DaemonApp::Generation {
   config::Config config;
   std::vector<std::string> names;
-  std::mutex mutex;  // guards keepers; one account's keeper is used by one session at a time
+  std::mutex mutex;  // guards the maps; one account's keeper is used by one session at a time
   std::map<std::string, std::unique_ptr<secrets::SecretKeeper>> keepers;
+  std::map<std::string, net::TlsMemory> tls;  // guarded and used as keepers are
 
   explicit Generation(config::Config loaded) : config(std::move(loaded)) {
     for (const config::Account& account : config.accounts) names.push_back(account.name);
@@ -55,6 +56,11 @@ struct DaemonApp::Generation {
     auto& slot = keepers[account.name];
     if (!slot) slot = secret_keeper(account, config);
     return *slot;
+  }
+
+  net::TlsMemory& tls_of(const std::string& account) {
+    const std::lock_guard lock(mutex);
+    return tls[account];
   }
 };
 
@@ -168,8 +174,13 @@ schedule::Result DaemonApp::session(const std::string& name, const std::stop_tok
       .store = *store_, .fs = real_fs(), .clock = system_clock(), .pool = pool_, .configured_names = current->names, .command = program_.lock_name()};
   const sync::AccountSettings settings = sync_settings(*account);
   secrets::SecretKeeper& keeper = current->keeper(*account);
-  const sync::SyncReport report = sync::sync_account(
-      services, {.settings = settings, .secret = provide_from(keeper, stop), .stop = stop, .lock_wait = {}, .trace = {}, .progress = {}});
+  const sync::SyncReport report = sync::sync_account(services, {.settings = settings,
+                                                                .secret = provide_from(keeper, stop),
+                                                                .stop = stop,
+                                                                .lock_wait = {},
+                                                                .trace = {},
+                                                                .progress = {},
+                                                                .tls = &current->tls_of(name)});
   if (report.error && report.error->code() == ErrorCode::login_refused) keeper.forget();
   // Held by a `popsync sync`: it writes its own lines, and tells us when it is done.
   if (!report.error || report.error->code() != ErrorCode::lock_held) log_report(report, settings.mailstore.path);

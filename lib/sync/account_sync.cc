@@ -11,6 +11,7 @@
 #include "state/account_lock.h"
 #include "sync/account_identity.h"
 #include "sync/free_space.h"
+#include "sync/maildrop_look.h"
 #include "sync/mailstore_opening.h"
 #include "sync/message_intake.h"
 #include "sync/outcome.h"
@@ -20,6 +21,7 @@
 #include "sync/rekeying_session.h"
 #include "sync/session_opening.h"
 #include "sync/session_records.h"
+#include "sync/short_listing.h"
 #include "sync/suspension.h"
 
 namespace popsync::sync {
@@ -66,6 +68,7 @@ class AccountSync {
     records_.emplace(services_.store, services_.clock, settings_, *account_);
     std::optional<OpenMailstore> mailstore = find_mailstore(services_.store, services_.fs, *account_, settings_.mailstore);
     recover_first(mailstore);
+    server_ = stored_server_ = services_.store.server_memory(account_->id);  // recovery may have taken rows away, and with them the listing
     space_.need(mailstore ? &*mailstore : nullptr, 0);
     if (mailstore) refuse_if_undurable(*mailstore);
     try {
@@ -80,23 +83,30 @@ class AccountSync {
   void finish() {
     if (!account_ || !stored_) return;
     report_.held = services_.store.held(account_->id).size();
-    record_outcome(services_.store, services_.clock, *stored_, *account_, report_);
+    if (glancing_ && report_.error && report_.error->code() == ErrorCode::desynchronised) account_->marker.clear();  // `UIDL n` is learnt anew
+    // A failed session is a surprise: the next one asks what the server can do.
+    if (report_.error && opened_ && report_.error->code() != ErrorCode::interrupted) server_.capabilities.reset();
+    record_outcome(services_.store, services_.clock, {*stored_, stored_server_}, {*account_, server_}, report_);
   }
 
  private:
   // Returns whether messages are left that broke a session before and wait for one of their own.
   bool hold_session(std::optional<OpenMailstore>& mailstore) {
-    OpenSession session = open();
+    const auto last = listing_to_compare(services_.store, services_.clock, settings_, *account_, server_);
+    glancing_ = last.has_value();
+    OpenSession session = open(last);
     // A new mailstore is made once the account has proved to be real: a wrong password must not leave folders behind.
     if (!mailstore) {
       mailstore.emplace(open_mailstore(services_.store, services_.fs, *account_, settings_.mailstore));
       refuse_if_undurable(*mailstore);
     }
-    const net::MaildropListing listing = look(*session.client);
-    FetchPlan plan = make_plan(*session.client, listing);
-    records_->record_plan(plan, listing);
+    const MaildropLook seen = look(*session.client, last);
+    glancing_ = false;
+    FetchPlan plan = seen.listing.complete ? make_plan(*session.client, seen.listing) : plan_new(seen);
+    records_->record_plan(plan, seen.listing);
     const bool left = put_off_apart(plan);
-    finish_session(*session.client, *mailstore, plan, listing.unique_ids);
+    finish_session(*session.client, *mailstore, plan, seen.listing.unique_ids);
+    if (!left && !apart_) keep_for_comparison(seen);
     return left && report_.login_delay == std::chrono::seconds(0);  // else they wait for a session with nothing else to do
   }
 
@@ -104,8 +114,8 @@ class AccountSync {
     apart_ = true;
     published_.clear();
     removals_.clear();
-    OpenSession session = open();
-    const net::MaildropListing listing = look(*session.client);
+    OpenSession session = open({});
+    const net::MaildropListing listing = look(*session.client, {}).listing;
     FetchPlan plan = make_plan(*session.client, listing);
     plan.remove.clear();
     std::erase_if(plan.fetch, [](const Fetch& fetch) { return !fetch.apart; });
@@ -140,24 +150,45 @@ class AccountSync {
     if (settings_.leave.kind != LeavePolicy::Kind::keep) refuse_undurable_deletion(services_.store, *account_, mailstore);
   }
 
-  OpenSession open() {
+  // With `last`, a glance at the maildrop may leave together with the login.
+  OpenSession open(const std::optional<state::KnownListing>& last) {
     tell(Progress::Phase::connecting);
-    OpenSession session = open_session(settings_, request_.secret, services_.clock, request_.stop, request_.trace);
+    Shortcuts shortcuts{.memory = &server_, .glance_at = {}, .tls = request_.tls == nullptr ? &own_tls_ : request_.tls};
+    if (last) shortcuts.glance_at = last_number(*last);
+    OpenSession session = open_session(settings_, request_.secret, services_.clock, request_.stop, request_.trace, shortcuts);
+    opened_ = true;
+    server_.listing.reset();  // until this session has ended well
     account_->secret_worked = true;
     report_.secret_worked = true;
     report_.login_delay = session.client->capabilities().login_delay.value_or(std::chrono::seconds(0));
     return session;
   }
 
-  net::MaildropListing look(net::Pop3Client& client) {
+  MaildropLook look(net::Pop3Client& client, const std::optional<state::KnownListing>& last) {
     tell(Progress::Phase::listing);
-    net::MaildropListing listing = list_maildrop(client, settings_);
-    if (listing.unusable_lines > 0) {
-      log_warning(settings_.name,
-                  counted(listing.unusable_lines, "line") + " of the server's listing made no sense; those messages are left alone in this session");
+    MaildropLook seen =
+        look_at_maildrop({.client = client, .store = services_.store, .clock = services_.clock, .settings = settings_, .account = *account_}, last);
+    if (seen.listing.unusable_lines > 0) {
+      log_warning(settings_.name, counted(seen.listing.unusable_lines, "line") +
+                                      " of the server's listing made no sense; those messages are left alone in this session");
     }
-    need_unique_ids(listing, settings_);
-    return listing;
+    need_unique_ids(seen.listing, settings_);
+    return seen;
+  }
+
+  // Every message is new, and no row is looked at: of those that are known nothing was seen, so nothing is concluded.
+  FetchPlan plan_new(const MaildropLook& seen) {
+    report_.skipped = seen.maildrop->count - seen.listing.entries.size();
+    if (settings_.skip_first_message && report_.skipped > 0) --report_.skipped;
+    return plan_fetch(seen.listing.entries, {}, policy_for(settings_, *account_, {}, true, services_.clock));
+  }
+
+  // The next session may compare with this listing if every message of it was dealt with.
+  void keep_for_comparison(const MaildropLook& seen) {
+    if (undone_ || !seen.maildrop) return;
+    std::vector<pop3::MessageNumber> deleted;
+    for (const Removal& removal : removals_) deleted.push_back(removal.number);
+    server_.listing = without(*seen.maildrop, seen.listing.entries, seen.in_front, deleted);
   }
 
   FetchPlan make_plan(net::Pop3Client& client, const net::MaildropListing& listing) {
@@ -272,6 +303,7 @@ class AccountSync {
   }
 
   void note_settled(const MessageIntake& intake) {
+    undone_ = undone_ || !intake.refusals().empty();
     const std::vector<Removal> due = records_->record_settled(intake);
     removals_.insert(removals_.end(), due.begin(), due.end());
   }
@@ -295,6 +327,7 @@ class AccountSync {
     for (std::size_t i = 0; i < removals_.size(); ++i) {
       if (answers[i]) marked.push_back(removals_[i]);
     }
+    undone_ = undone_ || marked.size() != removals_.size();
     removals_ = std::move(marked);
     report_.deleted += removals_.size();
   }
@@ -304,6 +337,7 @@ class AccountSync {
     const bool confirmed = client.quit(!plan.fetch.empty() || !removals_.empty());
     if (removals_.empty()) return;
     if (!confirmed) {
+      undone_ = true;
       log_warning(settings_.name,
                   "the server did not confirm the deletion of " + counted(removals_.size(), "message") + "; the next session sees what is left");
       return;
@@ -323,9 +357,15 @@ class AccountSync {
   std::optional<state::AccountRow> stored_;   // as it was
   std::optional<state::AccountRow> account_;  // with what this session learns
   std::optional<SessionRecords> records_;
+  net::TlsMemory own_tls_;             // for the second session
+  state::ServerMemory stored_server_;  // as it was
+  state::ServerMemory server_;         // with what this session learns
   net::Marker marker_ = net::Marker::unknown;
-  bool apart_ = false;   // the session at hand is for messages that broke one before
-  bool blamed_ = false;  // it failed because of a message
+  bool opened_ = false;    // the server was reached and has taken the login
+  bool glancing_ = false;  // a glance at the maildrop is under way
+  bool undone_ = false;    // a message was refused, or its deletion is not certain
+  bool apart_ = false;     // the session at hand is for messages that broke one before
+  bool blamed_ = false;    // it failed because of a message
   std::vector<Published> published_;
   std::vector<Removal> removals_;
 };

@@ -15,6 +15,7 @@
 #include "base/stop_signal.h"
 #include "delivery/sync_pool.h"
 #include "net/pop3_client.h"
+#include "net/tls_memory.h"
 #include "state/state_store.h"
 #include "sync/account_settings.h"
 #include "sync/fetch_plan.h"
@@ -42,6 +43,7 @@ struct SyncRequest {
   std::chrono::milliseconds lock_wait{};
   net::Trace trace;
   ProgressFunction progress;
+  net::TlsMemory* tls = nullptr;  // kept by the caller from one sync of this account to the next; null: for this sync alone
 };
 
 // Never throws an Error: it is in the report, and in the state for `status`.

@@ -15,11 +15,16 @@ bool worth_writing(const state::AccountRow& before, const state::AccountRow& aft
   return learnt || turned || *after.last_attempt - *before.last_success >= kBookkeepingEvery;
 }
 
+bool worth_writing(const state::ServerMemory& before, state::ServerMemory after) {
+  if (before.listing && after.listing) after.listing->looks = before.listing->looks;
+  return before != after;
+}
+
 }  // namespace
 
-void record_outcome(state::StateStore& store, const Clock& clock, const state::AccountRow& before, state::AccountRow after,
-                    const SyncReport& report) {
+void record_outcome(state::StateStore& store, const Clock& clock, const AccountState& before, const AccountState& learnt, const SyncReport& report) {
   const WallTime now = clock.wall();
+  state::AccountRow after = learnt.row;
   after.last_attempt = now;
   if (report.result == SyncResult::ok) {
     after.last_success = now;
@@ -31,9 +36,10 @@ void record_outcome(state::StateStore& store, const Clock& clock, const state::A
     after.last_error = state::LastError{
         .at = now, .code = std::string(name_of(report.error->code())), .message = report.error->message(), .hint = report.error->hint()};
   }
-  if (!worth_writing(before, after)) return;
+  if (!worth_writing(before.row, after) && !worth_writing(before.server, learnt.server)) return;
   auto transaction = store.begin();
   transaction.update_account(after);
+  if (before.server != learnt.server) transaction.remember_server(after.id, learnt.server);
   transaction.commit();
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What is remembered of a session beside its messages: last attempt, last success, failures in a row, the last error. Losing it does no harm, so a
-// healthy account with nothing new writes it at most once a minute.
+// healthy account with nothing new writes it at most once a minute; short looks at the maildrop in between count as one.
 #pragma once
 
 #include "base/clock.h"
@@ -11,7 +11,11 @@ namespace popsync::sync {
 
 constexpr std::chrono::seconds kBookkeepingEvery{60};
 
-// `before` is the row as stored, `after` the row with what the session learnt (marker, counts, policy).
-void record_outcome(state::StateStore& store, const Clock& clock, const state::AccountRow& before, state::AccountRow after, const SyncReport& report);
+// An account as stored, or with what the session learnt: marker, counts, policy, and what it knows of its server.
+struct AccountState {
+  const state::AccountRow& row;
+  const state::ServerMemory& server;
+};
+void record_outcome(state::StateStore& store, const Clock& clock, const AccountState& before, const AccountState& after, const SyncReport& report);
 
 }  // namespace popsync::sync

@@ -57,6 +57,7 @@ class SyncInProcess {
 
   sync::AccountSettings settings;
   Fs* fs = &real_fs();
+  net::TlsMemory* tls = nullptr;
   MovedClock clock;
 
  private:
@@ -66,7 +67,8 @@ class SyncInProcess {
             .stop = stop_,
             .lock_wait = {},
             .trace = {},
-            .progress = {}};
+            .progress = {},
+            .tls = tls};
   }
 
   TempFolder folder_{"sync"};

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+#include "sync/maildrop_look.h"
+
+#include "sync/fetch_plan.h"
+#include "sync/session_opening.h"
+#include "sync/short_listing.h"
+
+namespace popsync::sync {
+namespace {
+
+// All that decides what is done with a message. With another server the message-numbers mean nothing either.
+std::string policy_text(const AccountSettings& settings) {
+  return settings.leave_text + "|" + std::to_string(settings.max_message_size) + "|" + (settings.skip_first_message ? "skip|" : "|") +
+         place_of(settings);
+}
+
+std::optional<WallTime> removed_if_stored_by(const LeavePolicy& leave, const Clock& clock) {
+  switch (leave.kind) {
+    case LeavePolicy::Kind::keep: return std::nullopt;
+    case LeavePolicy::Kind::remove: return WallTime::max();
+    case LeavePolicy::Kind::remove_after: break;
+  }
+  return clock.trusted() ? std::optional(clock.wall() - leave.age) : std::nullopt;
+}
+
+// Empty: the glance does not tell.
+std::optional<MaildropLook> short_look(const LookContext& context, const state::KnownListing& last, const net::Glance& glance) {
+  const Judgement judgement = judge(last, glance, context.client.pipelining());
+  if (judgement.seen == Seen::unclear) return std::nullopt;
+  net::MaildropListing listing{.entries = {}, .complete = false};
+  if (judgement.seen == Seen::new_messages) {
+    auto fresh = context.client.listing_of({last_number(last).value + 1}, judgement.fresh);
+    const auto known = [&](const pop3::UniqueId& uid) { return context.store.knows(context.account.id, uid); };
+    if (!fresh || !fits(last, *glance.drop, fresh->entries, known)) return std::nullopt;
+    listing = std::move(*fresh);
+  }
+  auto maildrop = grown(last, *glance.drop, listing.entries);
+  return MaildropLook{.listing = std::move(listing), .maildrop = std::move(maildrop), .in_front = last.last};
+}
+
+MaildropLook complete_look(const LookContext& context, const std::optional<pop3::DropListing>& drop) {
+  MaildropLook look{.listing = context.client.listing(), .maildrop = {}, .in_front = {}};
+  look.maildrop = known_listing(look.listing, drop, policy_text(context.settings), context.clock.wall());
+  leave_out_first(look.listing, context.settings);
+  return look;
+}
+
+}  // namespace
+
+std::optional<state::KnownListing> listing_to_compare(state::StateStore& store, const Clock& clock, const AccountSettings& settings,
+                                                      const state::AccountRow& account, const state::ServerMemory& memory) {
+  // Where `UIDL n` was not found to be answered as it should, the answer could be the whole list.
+  const bool answered = memory.listing && (memory.listing->count == 0 || account.marker == "uidl");
+  const auto due_work = [&] {
+    // While unique-ids have changed lately, an unknown one is no new message yet.
+    return account.rekeyings > 0 || store.has(account.id, {.tries_max = kTriesMax,
+                                                           .message_size_max = settings.max_message_size,
+                                                           .removed_if_stored_by = removed_if_stored_by(settings.leave, clock),
+                                                           .deletions_max = kDeletionsMax});
+  };
+  if (!answered || !may_glance(memory.listing, policy_text(settings), due_work(), clock.wall())) return std::nullopt;
+  return memory.listing;
+}
+
+pop3::MessageNumber last_number(const state::KnownListing& listing) { return {static_cast<std::uint32_t>(listing.count)}; }
+
+MaildropLook look_at_maildrop(const LookContext& context, const std::optional<state::KnownListing>& last) {
+  if (!last) return complete_look(context, {});
+  const net::Glance glance = context.client.glance(last_number(*last));
+  if (auto look = short_look(context, *last, glance)) return std::move(*look);
+  return complete_look(context, glance.drop);
+}
+
+}  // namespace popsync::sync
