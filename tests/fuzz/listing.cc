@@ -49,6 +49,17 @@ void check_status_line(std::string_view line) {
   }
 }
 
+void check_capability(std::string_view line) {
+  pop3::Capabilities capabilities;
+  capabilities.add(line);
+  claim(line.find(capabilities.implementation) != std::string_view::npos, "the implementation is a part of its line");
+  for (const std::string& mechanism : capabilities.sasl)
+    claim(!mechanism.empty() && mechanism.find_first_of(" \t") == std::string::npos, "a mechanism is one word");
+  pop3::Capabilities again = capabilities;
+  again.add(line);
+  claim(again == capabilities, "a line told twice says nothing more");
+}
+
 void check_entries(const std::vector<pop3::ListingEntry>& entries, bool with_unique_ids) {
   for (std::size_t i = 0; i < entries.size(); ++i) {
     claim(entries[i].number.value > 0, "message-numbers count from 1");
@@ -74,10 +85,7 @@ class Reader {
       case 's':
         if (const auto drop = pop3::parse_drop_listing(text)) claim(drop->count <= pop3::kMessagesMax, "a count is within its limit");
         break;
-      case 'c':
-        capabilities_.add(text);
-        claim(capabilities_.implementation.size() <= text.size() || !text.empty(), "the implementation is a part of its line");
-        break;
+      case 'c': check_capability(text); break;
       case 'r': check_status_line(text); break;
       case 't': check_unique_id_text(text); break;
       default: break;
@@ -99,7 +107,6 @@ class Reader {
 
  private:
   pop3::ListingBuilder builder_;
-  pop3::Capabilities capabilities_;
   std::size_t lines_ = 0;
 };
 
