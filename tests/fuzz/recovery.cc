@@ -116,7 +116,10 @@ class Site {
     message.suspect = kind == 's' || kind == 'p';
     message.row = record(message);
     messages_.push_back(message);
-    while (!line.empty()) put(message, static_cast<char>(line.octet()), static_cast<char>(line.octet()));
+    while (!line.empty()) {
+      const char place = static_cast<char>(line.octet());
+      put(message, place, static_cast<char>(line.octet()));
+    }
   }
 
   state::RowId record(const Message& message) {
