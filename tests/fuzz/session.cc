@@ -162,7 +162,8 @@ void converse(MemoryTransport& transport, const Options& options, const Clock& c
   net::Trace trace;
   if (options.traced) {
     trace = [](std::string_view line) {
-      claim(line.find(kSecret) == std::string_view::npos && line.find(kSecretInPlain) == std::string_view::npos, "a trace shows no secret");
+      const bool shown = line.find(kSecret) != std::string_view::npos || line.find(kSecretInPlain) != std::string_view::npos;
+      claim(!shown || line.starts_with("S: "), "a trace shows no secret but what the server itself says");
       claim(std::ranges::all_of(line, [](unsigned char c) { return c >= ' ' && c != 0x7f; }), "a line of a trace is one printable line");
     };
   }
