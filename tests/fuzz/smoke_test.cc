@@ -19,6 +19,10 @@
 #include "support/thoroughness.h"
 
 namespace popsync::fuzz {
+
+// Else a test's name would show addresses.
+void PrintTo(const Harness& harness, std::ostream* out) { *out << harness.name; }
+
 namespace {
 
 namespace stdfs = std::filesystem;
