@@ -11,10 +11,14 @@ import os
 import platform
 import sys
 
+import limits
 import programs
 import rows
 import table
 from world import Failed, World
+
+
+ALL_ROWS = rows.ALL + limits.ALL
 
 
 @dataclasses.dataclass
@@ -22,18 +26,20 @@ class Size:
     messages: int
     large: int
     accounts: int
+    giant: int             # octets
+    traced: int            # messages of the sync whose system calls are counted
     runs: int
     patience: int          # seconds for a run; who takes longer is measured no further
     patience_prepare: int
 
 
-FULL = Size(messages=10_000, large=100_000, accounts=200, runs=3, patience=120, patience_prepare=600)
-QUICK = Size(messages=1_000, large=5_000, accounts=50, runs=3, patience=6, patience_prepare=60)
+FULL = Size(messages=10_000, large=100_000, accounts=200, giant=1 << 30, traced=2_000, runs=3, patience=120, patience_prepare=600)
+QUICK = Size(messages=1_000, large=5_000, accounts=50, giant=64 << 20, traced=300, runs=3, patience=6, patience_prepare=60)
 QUICK_RIVALS = ("wire limit", "popsync", "mpop")
 
 
 def arguments():
-    names = [row.name for row in rows.ALL]
+    names = [row.name for row in ALL_ROWS]
     parser = argparse.ArgumentParser(prog="./dev bench", description="Measures popsync and its rivals; prints one table.")
     parser.add_argument("rows", nargs="*", metavar="ROW", help="of " + ", ".join(names) + "; default: all")
     parser.add_argument("--quick", action="store_true", help="under two minutes: fewer messages, mpop as the only rival")
@@ -59,7 +65,7 @@ def main():
     wanted = given.programs.split(",") if given.programs else QUICK_RIVALS if given.quick else [program.name for program in programs.ALL]
     world = World(given.build)
     try:
-        chosen = [row(world, size) for row in rows.ALL if not given.rows or row.name in given.rows]
+        chosen = [row(world, size) for row in ALL_ROWS if not given.rows or row.name in given.rows]
         candidates = [program(world) for program in programs.ALL if program.name in wanted]
         present = [program for program in candidates if program.available()]
         out = table.Output(given.result)
@@ -112,7 +118,7 @@ def measure(row, present, size):
         row.begin()
         for program in list(taking_part):
             attempt(program, taking_part, notes, lambda program=program: row.prepare(program) or True, size)
-        for _ in range(size.runs):
+        for _ in range(row.runs or size.runs):
             for program in list(taking_part):
                 sample = attempt(program, taking_part, notes, lambda program=program: row.sample(program, size.patience), size)
                 if sample:
@@ -120,7 +126,7 @@ def measure(row, present, size):
     finally:
         row.end()
     for name, samples in results.items():
-        notes[name] = " ".join([f"{sample.seconds:.3f}" for sample in samples] + [note for note in [notes.get(name)] if note])
+        notes[name] = " ".join([row.note(sample) for sample in samples] + [note for note in [notes.get(name)] if note])
     lines = row.lines(results)
     for line in lines[:1]:
         line.excuses = {name: note for name, note in notes.items() if name not in results}

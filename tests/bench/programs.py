@@ -29,9 +29,7 @@ def package_version(package):
 class Program:
     name = ""
     binary = ""
-    many_accounts = False
-
-    ok = (0,)
+    ok = (0,)  # exit status
 
     def __init__(self, world):
         self.world = world
@@ -69,7 +67,6 @@ class WireLimit(Program):
 
 class Popsync(Program):
     name = "popsync"
-    many_accounts = True
 
     def available(self):
         return True
@@ -79,8 +76,8 @@ class Popsync(Program):
         commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False).stdout.strip()
         return f"{words} ({commit or 'no commit'})"
 
-    def configure(self, home, accounts):
-        text = "[daemon]\nmax_sessions = 64\nmax_sessions_per_host = 64\n\n[defaults]\nmax_message_size = \"2GiB\"\n"
+    def configure(self, home, accounts, defaults=""):
+        text = "[daemon]\nmax_sessions = 64\nmax_sessions_per_host = 64\n\n[defaults]\nmax_message_size = \"2GiB\"\n" + defaults
         for account in accounts:
             how = f'tls = "implicit"\ntls_ca_file = "{self.world.ca_file}"' if account.tls else 'tls = "none"\nallow_insecure_auth = true'
             text += (f'\n[accounts.{account.name}]\nhost = "127.0.0.1"\nport = {account.port}\n{how}\nuser = "{account.user}"\n'
@@ -93,7 +90,6 @@ class Popsync(Program):
 
 class Mpop(Program):
     name = binary = "mpop"
-    many_accounts = True
     processes = 16
 
     def configure(self, home, accounts):

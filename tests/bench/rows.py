@@ -31,12 +31,15 @@ class Row:
     round_trip_ms = 0
     sync_ms = 0
     tls = False
-    accounts_here = 1
     through_relay = False
+    runs = None  # as many as asked for
 
     def __init__(self, world, size):
         self.world, self.size = world, size
         self.relay = None
+
+    def note(self, sample):
+        return f"{sample.seconds:.3f}"
 
     def maildrops(self):
         """({user: realistic messages}, {user: small messages})"""

@@ -98,7 +98,7 @@ class World:
         if self.as_user:
             subprocess.run(["chown", "-R", "nobody:nogroup", home], check=True)
 
-    def run(self, command, home, seconds_max, sync_ms=0, ok=(0,)):
+    def run(self, command, home, seconds_max, sync_ms=0, ok=(0,), tracer=()):
         """Runs it to its end and returns what it cost; None if that took too long."""
         result = self.path("result")
         environment = {"PATH": os.environ["PATH"], "HOME": home, "LC_ALL": "C.UTF-8"}
@@ -106,7 +106,7 @@ class World:
         if sync_ms:
             # Through env, so that the measuring process itself is left alone.
             preload = ["env", "LD_PRELOAD=" + self.path("slow_sync.so"), f"BENCH_SYNC_MS={sync_ms}"]
-        subprocess.run([self.path("measured_run"), result, str(seconds_max), *self.as_user, *preload, *command],
+        subprocess.run([self.path("measured_run"), result, str(seconds_max), *tracer, *self.as_user, *preload, *command],
                        stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env=environment, cwd=home, check=True)
         seconds, cpu, peak_kib, status = open(result, encoding="ascii").read().split()
         cost = Cost(float(seconds), float(cpu), int(peak_kib) / 1024, int(status))
