@@ -9,6 +9,7 @@ import dataclasses
 import datetime
 import os
 import platform
+import signal
 import sys
 
 import limits
@@ -63,6 +64,7 @@ def main():
         if getattr(given, field):
             setattr(size, field, getattr(given, field))
     wanted = given.programs.split(",") if given.programs else QUICK_RIVALS if given.quick else [program.name for program in programs.ALL]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that nothing is left behind
     world = World(given.build)
     try:
         chosen = [row(world, size) for row in ALL_ROWS if not given.rows or row.name in given.rows]

@@ -125,7 +125,7 @@ class IdleDaemon(ManyAccounts):
         program.configure(home, self.accounts(home), defaults='interval = "1h"\n')
         self.world.give(home)
         place = ["-c", home + "/popsync.toml", "--state-dir", home + "/state"]
-        daemon = subprocess.Popen([*self.world.as_user, self.world.path("popsync"), "run", *place], stdin=subprocess.DEVNULL, stdout=self.world.log,
+        daemon = subprocess.Popen([*self.world.as_user, self.world.program("popsync"), "run", *place], stdin=subprocess.DEVNULL, stdout=self.world.log,
                                   stderr=self.world.log, cwd=home)
         try:
             began = time.monotonic()
@@ -143,7 +143,7 @@ class IdleDaemon(ManyAccounts):
             daemon.wait()
 
     def all_synced(self, place):
-        told = subprocess.run([*self.world.as_user, self.world.path("popsync"), "status", "--json", *place], capture_output=True, text=True, check=False)
+        told = subprocess.run([*self.world.as_user, self.world.program("popsync"), "status", "--json", *place], capture_output=True, text=True, check=False)
         if told.returncode != 0:
             return False
         accounts = json.loads(told.stdout)["accounts"]

@@ -17,7 +17,16 @@ namespace {
 
 double seconds_of(const timeval& time) { return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6; }
 
-// False: still running after `patience`.
+// Interrupts the wait, no more.
+void wake(int /*signal*/) {}
+
+void wake_at(int signal) {
+  struct sigaction action {};
+  action.sa_handler = wake;
+  ::sigaction(signal, &action, nullptr);
+}
+
+// False: still running after `patience`, or we were told to end.
 bool ends_within(pid_t child, std::chrono::milliseconds patience) {
   pollfd ended = {.fd = static_cast<int>(::syscall(SYS_pidfd_open, child, 0)), .events = POLLIN, .revents = 0};
   const int ready = ::poll(&ended, 1, static_cast<int>(patience.count()));
@@ -38,6 +47,8 @@ int main(int argc, char** argv) {
     ::_exit(127);
   }
   ::setpgid(child, child);
+  wake_at(SIGINT);
+  wake_at(SIGTERM);
   if (!ends_within(child, std::chrono::milliseconds(std::strtol(argv[2], nullptr, 10) * 1000))) ::kill(-child, SIGKILL);
   int status = 0;
   rusage usage{};

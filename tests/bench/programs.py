@@ -30,6 +30,7 @@ class Program:
     name = ""
     binary = ""
     ok = (0,)  # exit status
+    first = 1  # the message-number that the wire client begins with
 
     def __init__(self, world):
         self.world = world
@@ -50,7 +51,6 @@ class Program:
 
 class WireLimit(Program):
     name = "wire limit"
-    first = 1
 
     def available(self):
         return True
@@ -62,7 +62,7 @@ class WireLimit(Program):
         pass
 
     def command(self, home, accounts):
-        return [self.world.path("wire_limit"), str(accounts[0].port), accounts[0].user, PASSWORD, "--from", str(self.first)]
+        return [self.world.program("wire_limit"), str(accounts[0].port), accounts[0].user, PASSWORD, "--from", str(self.first)]
 
 
 class Popsync(Program):
@@ -72,7 +72,7 @@ class Popsync(Program):
         return True
 
     def version(self):
-        words = subprocess.run([self.world.path("popsync"), "--version"], capture_output=True, text=True, check=True).stdout.split("\n")[0]
+        words = subprocess.run([self.world.program("popsync"), "--version"], capture_output=True, text=True, check=True).stdout.split("\n")[0]
         commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False).stdout.strip()
         return f"{words} ({commit or 'no commit'})"
 
@@ -85,7 +85,7 @@ class Popsync(Program):
         self.write(home, "popsync.toml", text)
 
     def command(self, home, accounts):
-        return [self.world.path("popsync"), "sync", "-c", home + "/popsync.toml", "--state-dir", home + "/state"]
+        return [self.world.program("popsync"), "sync", "-c", home + "/popsync.toml", "--state-dir", home + "/state"]
 
 
 class Mpop(Program):

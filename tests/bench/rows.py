@@ -208,6 +208,8 @@ class Hundred(Known):
     name = "hundred"
     round_trip_ms = ROUND_TRIP_MS
 
+    hidden = ()
+
     def hide(self):
         self.world.warm(self.user)
         self.hidden = []
@@ -230,12 +232,16 @@ class Hundred(Known):
         program.first = 2
         template = self.homes[program.name]
         kept = template + ".kept"
-        subprocess_copy(template, kept)
+        copy_tree(template, kept)
         try:
             return super().sample(program, seconds_max)
         finally:
             shutil.rmtree(template)
             os.rename(kept, template)
+
+    def end(self):
+        self.show()
+        super().end()
 
     def new_messages(self):
         return 100
@@ -341,7 +347,7 @@ class ManyAccounts(Known):
         ]
 
 
-def subprocess_copy(source, target):
+def copy_tree(source, target):
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(source, target, symlinks=True, copy_function=copy_with_owner)
     for folder, _, _ in os.walk(source):

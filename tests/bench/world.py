@@ -52,18 +52,22 @@ class Relay:
 class World:
     def __init__(self, build):
         self.build = os.path.abspath(build)
-        place = "/dev/shm" if os.path.isdir("/dev/shm") and not os.environ.get("BENCH_FOLDER") else os.environ.get("BENCH_FOLDER")
-        self.work = tempfile.mkdtemp(prefix="popsync-bench.", dir=place)
+        self.work = tempfile.mkdtemp(prefix="popsync-bench.", dir="/dev/shm")
         os.chmod(self.work, 0o755)
         self.server = None
         # getmail6 does not deliver as root, so all run as nobody then; and nobody may have no way into this tree.
         self.as_user = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"] if os.geteuid() == 0 else []
+        self.programs = tempfile.mkdtemp(prefix="popsync-bench.")  # nothing may be executed on some machines' /dev/shm
+        os.chmod(self.programs, 0o755)
         for file in ("popsync", "bench/slow_sync.so", "bench/wire_limit", "bench/measured_run"):
-            shutil.copy(os.path.join(self.build, file), self.work)
+            shutil.copy(os.path.join(self.build, file), self.programs)
         self.log = open(self.path("log"), "a+", encoding="utf-8", errors="replace")
 
     def path(self, *parts):
         return os.path.join(self.work, *parts)
+
+    def program(self, name):
+        return os.path.join(self.programs, name)
 
     def start_server(self, realistic, small):
         arguments = []
@@ -84,7 +88,7 @@ class World:
 
     def warm(self, user):
         """Dovecot learns a maildrop's sizes the first time; that is not what is measured."""
-        self.run([self.path("wire_limit"), str(self.port), user, PASSWORD], self.work, 600)
+        self.run([self.program("wire_limit"), str(self.port), user, PASSWORD], self.work, 600)
 
     def fresh_home(self, name="home"):
         home = self.path(name)
@@ -105,10 +109,16 @@ class World:
         preload = []
         if sync_ms:
             # Through env, so that the measuring process itself is left alone.
-            preload = ["env", "LD_PRELOAD=" + self.path("slow_sync.so"), f"BENCH_SYNC_MS={sync_ms}"]
-        subprocess.run([self.path("measured_run"), result, str(seconds_max), *tracer, *self.as_user, *preload, *command],
-                       stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env=environment, cwd=home, check=True)
-        seconds, cpu, peak_kib, status = open(result, encoding="ascii").read().split()
+            preload = ["env", "LD_PRELOAD=" + self.program("slow_sync.so"), f"BENCH_SYNC_MS={sync_ms}"]
+        process = subprocess.Popen([self.program("measured_run"), result, str(seconds_max), *tracer, *self.as_user, *preload, *command],
+                                   stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env=environment, cwd=home)
+        try:
+            process.wait()
+        finally:
+            process.terminate()  # if we were interrupted: it takes the program with it
+            process.wait()
+        with open(result, encoding="ascii") as file:
+            seconds, cpu, peak_kib, status = file.read().split()
         cost = Cost(float(seconds), float(cpu), int(peak_kib) / 1024, int(status))
         if cost.status == 137 and cost.seconds >= seconds_max:
             return None
@@ -126,6 +136,7 @@ class World:
             self.server.wait()
         self.log.close()
         shutil.rmtree(self.work, ignore_errors=True)
+        shutil.rmtree(self.programs, ignore_errors=True)
 
 
 def read_facts(process):
