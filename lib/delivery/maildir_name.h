@@ -23,6 +23,9 @@ std::string make_token(std::string_view install_key, std::string_view account_id
 // Another name for the same message: new random bits, the old token.
 std::string make_name_like(const Clock& clock, std::string_view name);
 
+// The token in a file name of ours or in the marker of an mbox entry, without flags; empty if it is none of these.
+std::string_view token_in(std::string_view name);
+
 // The name as popsync gave it: what stands before the first of , : ; ! (mail readers append their flags behind one of these).
 std::string_view name_without_flags(std::string_view name);
 

@@ -104,6 +104,13 @@ class StagingFolder {
   void mark_unsynced();
   void forget_unsynced();
   [[nodiscard]] bool unsynced();
+  // The state that fills this folder was lost or is older than the folder: files in the Maildir may be of messages that no row knows. The mark is
+  // made durable by sync(); its age tells how long ago that was found (seconds since 1970).
+  void mark_unlearned();
+  void forget_unlearned();
+  [[nodiscard]] std::optional<std::int64_t> unlearned_since();
+  // Keeps every other process out that looks for this, also one with a copy of our state, until this object is gone. False if one holds it.
+  [[nodiscard]] bool try_lock();
   // A new file `to` with the content of `from` in `from_dir`, synced; durable after sync(). False, and nothing is left, if `from` is gone or its
   // content does not have this SHA-256. What was at `to` is replaced.
   bool copy(int from_dir, const std::string& from, const std::string& to, std::string_view sha256);

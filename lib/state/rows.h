@@ -89,6 +89,14 @@ struct PublishedRow {
   bool unverified = false;
 };
 
+// A row that names a file: published, staged, or found there.
+struct FileRow {
+  RowId id = 0;
+  RowId mailstore = 0;
+  std::string name;
+  bool removable = false;
+};
+
 struct MailstoreRow {
   RowId id = 0;
   std::string path;

@@ -183,8 +183,8 @@ void StateStore::Impl::settle_log() const {
 StateStore::StateStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 StateStore::~StateStore() = default;
 
-std::unique_ptr<StateStore> StateStore::open(const std::string& directory) {
-  std::string key = prepare_install(directory);
+std::unique_ptr<StateStore> StateStore::open(const std::string& directory, const std::string& lost_key) {
+  std::string key = prepare_install(directory, lost_key);
   const std::string real = real_path(directory);
   return guarded([&] {
     {
@@ -315,6 +315,25 @@ std::vector<PublishedRow> StateStore::published(std::string_view account_id) {
                       .uid = pop3::UniqueId{octets_at(row.getColumn(2))},
                       .name = row.getColumn(3).getString(),
                       .unverified = flag_at(row.getColumn(4))});
+    }
+    return rows;
+  });
+}
+
+std::vector<FileRow> StateStore::files_at(const std::string& path) {
+  const std::lock_guard lock(impl_->mutex);
+  return guarded([&] {
+    std::vector<FileRow> rows;
+    SQLite::Statement& row = impl_->statement(
+        "SELECT message.id, message.mailstore, message.name, message.removable FROM message JOIN mailstore ON message.mailstore = mailstore.id "
+        "WHERE mailstore.path = ? AND message.name IS NOT NULL ORDER BY message.id");
+    const ResetAtEnd reset(row);
+    row.bind(1, path);
+    while (row.executeStep()) {
+      rows.push_back({.id = row.getColumn(0).getInt64(),
+                      .mailstore = row.getColumn(1).getInt64(),
+                      .name = row.getColumn(2).getString(),
+                      .removable = flag_at(row.getColumn(3))});
     }
     return rows;
   });

@@ -258,6 +258,14 @@ void Transaction::insert_known(const NewKnown& message) {
              });
 }
 
+void Transaction::insert_found(const NewStaged& message, bool removable) {
+  const RowId id = insert_staged(message);
+  hold_->run("UPDATE message SET state = 2, removable = ? WHERE id = ?", [&](SQLite::Statement& row) {
+    row.bind(1, removable ? 1 : 0);
+    row.bind(2, id);
+  });
+}
+
 void Transaction::set_tries(RowId id, const std::string& reason, std::uint32_t tries) {
   hold_->run("UPDATE message SET reason = ?, tries = ? WHERE id = ?", [&](SQLite::Statement& row) {
     row.bind(1, reason);

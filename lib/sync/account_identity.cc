@@ -16,10 +16,11 @@ namespace {
 
 bool same_host(const std::string& left, const std::string& right) { return ::strcasecmp(left.c_str(), right.c_str()) == 0; }
 
-void record(state::StateStore& store, AccountDecision& decision) {
+void record(state::StateStore& store, AccountDecision& decision, const std::function<std::string()>& remembered_id) {
+  if (decision.match == AccountMatch::fresh && remembered_id) decision.row.id = remembered_id();
+  if (decision.row.id.empty()) decision.row.id = to_hex(random_octets(8));
   auto transaction = store.begin();
   if (decision.match == AccountMatch::fresh) {
-    decision.row.id = to_hex(random_octets(8));
     transaction.insert_account(decision.row);
   } else {
     transaction.update_account(decision.row);
@@ -58,7 +59,8 @@ void refuse_conflict(const std::string& name, const std::string& user, const sta
               "`popsync rename " + name + " NEWNAME` keeps the old account's state under another name, `popsync forget " + name + "` drops it");
 }
 
-state::AccountRow resolve_account(state::StateStore& store, const ConfiguredAccount& account, std::span<const std::string> configured) {
+state::AccountRow resolve_account(state::StateStore& store, const ConfiguredAccount& account, std::span<const std::string> configured,
+                                  const std::function<std::string()>& remembered_id) {
   const auto stored = store.accounts();
   AccountDecision decision = decide_account(account, configured, stored);
   if (decision.match == AccountMatch::conflict) refuse_conflict(account.name, account.user, decision.row);
@@ -70,7 +72,7 @@ state::AccountRow resolve_account(state::StateStore& store, const ConfiguredAcco
     if (before->host == decision.row.host) return decision.row;
   }
   try {
-    record(store, decision);
+    record(store, decision, remembered_id);
     return decision.row;
   } catch (const Error&) {
     // Another popsync may have made the row since we looked; names are unique.
@@ -78,6 +80,10 @@ state::AccountRow resolve_account(state::StateStore& store, const ConfiguredAcco
     if (decision.match != AccountMatch::fresh || again.match != AccountMatch::known) throw;
     return again.row;
   }
+}
+
+bool same_maildrop(const std::string& host, const std::string& user, const ConfiguredAccount& account) {
+  return same_host(host, account.host) && user == account.user;
 }
 
 }  // namespace popsync::sync

@@ -11,6 +11,7 @@
 #include "state/account_lock.h"
 #include "sync/account_identity.h"
 #include "sync/free_space.h"
+#include "sync/lost_state.h"
 #include "sync/mailstore_opening.h"
 #include "sync/message_intake.h"
 #include "sync/outcome.h"
@@ -18,6 +19,7 @@
 #include "sync/publisher.h"
 #include "sync/recovery.h"
 #include "sync/rekeying_session.h"
+#include "sync/relearning_session.h"
 #include "sync/session_opening.h"
 #include "sync/session_records.h"
 #include "sync/suspension.h"
@@ -57,7 +59,7 @@ class AccountSync {
 
   // The story.
   void run() {
-    account_ = resolve_account(services_.store, {settings_.name, settings_.endpoint.host, settings_.login.user}, services_.configured_names);
+    account_ = resolve_remembered(services_.store, services_.fs, configured_mailstore(settings_), services_.configured_names);
     report_.secret_worked = account_->secret_worked;
     const state::FileLock lock = state::lock_account(services_.store.directory(), account_->id, services_.command, request_.lock_wait, request_.stop);
     stored_ = services_.store.account(account_->id);
@@ -65,6 +67,7 @@ class AccountSync {
     account_ = stored_;
     records_.emplace(services_.store, services_.clock, settings_, *account_);
     std::optional<OpenMailstore> mailstore = find_mailstore(services_.store, services_.fs, *account_, settings_.mailstore);
+    if (mailstore) take_into_use(services_.store, *account_, *mailstore);
     recover_first(mailstore);
     space_.need(mailstore ? &*mailstore : nullptr, 0);
     if (mailstore) refuse_if_undurable(*mailstore);
@@ -90,9 +93,13 @@ class AccountSync {
     // A new mailstore is made once the account has proved to be real: a wrong password must not leave folders behind.
     if (!mailstore) {
       mailstore.emplace(open_mailstore(services_.store, services_.fs, *account_, settings_.mailstore));
+      take_into_use(services_.store, *account_, *mailstore);
+      if (mailstore->maildir && mailstore->staging().unlearned_since()) recover_first(mailstore);  // what a lost state left in staging
       refuse_if_undurable(*mailstore);
     }
     const net::MaildropListing listing = look(*session.client);
+    relearn_if_marked({.store = services_.store, .fs = services_.fs, .clock = services_.clock, .account = *account_, .mailstore = *mailstore},
+                      listing, hides_messages(settings_));
     FetchPlan plan = make_plan(*session.client, listing);
     records_->record_plan(plan, listing);
     const bool left = put_off_apart(plan);
@@ -132,7 +139,7 @@ class AccountSync {
 
   void recover_first(std::optional<OpenMailstore>& mailstore) {
     const Recovered recovered = recover(services_.store, services_.fs, services_.clock, *account_, mailstore ? &*mailstore : nullptr);
-    report_.recovered = recovered.published + recovered.unverified;
+    report_.recovered += recovered.published + recovered.unverified;
     if (recovered.published > 0) log_info(settings_.name, counted(recovered.published, "message") + " finished after an interruption");
   }
 
@@ -367,6 +374,7 @@ std::uint64_t recover_account(const SyncServices& services, const AccountSetting
   if (decision.match == AccountMatch::fresh || decision.match == AccountMatch::conflict) return 0;
   const state::FileLock lock = state::lock_account(services.store.directory(), decision.row.id, services.command, std::chrono::milliseconds(0), stop);
   std::optional<OpenMailstore> mailstore = find_mailstore(services.store, services.fs, decision.row, settings.mailstore);
+  if (mailstore) take_into_use(services.store, decision.row, *mailstore);
   const Recovered recovered = recover(services.store, services.fs, services.clock, decision.row, mailstore ? &*mailstore : nullptr);
   return recovered.published + recovered.unverified;
 }

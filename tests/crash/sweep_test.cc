@@ -32,6 +32,13 @@ TEST(Sweep, PowerCutAtEveryCallOfAFirstSync) {
 
 TEST(Sweep, PowerCutThatLeavesAPartAtEveryCall) { sweep(kFetchAndDelete, {.fault = FaultKind::power_cut, .seed = 1}); }
 
+// What was fetched under the lost database stays on the server and comes no second time.
+const Story kLostDatabase{.name = "lost database", .old_messages = 3, .new_messages = 4, .database_lost = true};
+
+TEST(Sweep, KilledAtEveryCallWhileALostStateIsLearnt) { sweep(kLostDatabase, {.fault = FaultKind::kill}); }
+
+TEST(Sweep, PowerCutAtEveryCallWhileALostStateIsLearnt) { sweep(kLostDatabase, {.fault = FaultKind::power_cut}); }
+
 TEST(Sweep, ErrorAtEveryCallThenPowerCut) { sweep(kFetchAndDelete, {.fault = FaultKind::io_error, .power_cut_at_end = true}); }
 
 TEST(Sweep, ErrorAtEveryCallThatLosesWhatWasNotSynced) {

@@ -102,6 +102,9 @@ void CrashWorld::begin_again() {
   }
   fs::remove_all(folder_ / "run");
   fs::copy(folder_ / "beginning", folder_ / "run", fs::copy_options::recursive);
+  if (story_.database_lost) {
+    for (const char* file : {"state.db", "state.db-wal", "state.db-shm"}) fs::remove(folder_ / (std::string("run/state/") + file));
+  }
 }
 
 RigRun CrashWorld::run_of(const Blow& blow) const {

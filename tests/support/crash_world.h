@@ -29,6 +29,7 @@ struct Story {
   std::size_t accounts = 1;                               // all deliver to one Maildir
   std::function<void(MaildropKnobs&)> server = {};        // in the struck run
   std::function<void(MaildropKnobs&)> server_after = {};  // in the first session after the restart; then it is healthy
+  bool database_lost = false;                             // before the struck run; the key is there
   Reader reader = Reader::leaves_it;
   bool publisher_thread = false;
 };
