@@ -204,10 +204,7 @@ class AccountCheck {
       warn("capabilities", "the server wants " + human_duration(*found.login_delay) + " between logins", "the interval is never shorter than that");
     }
     if (found.expire) {
-      warn("capabilities",
-           found.expire->count() == 0 ? "the server deletes messages once they are retrieved (EXPIRE 0)"
-                                      : "the server deletes messages after " + std::to_string(found.expire->count()) + " days (EXPIRE)",
-           "leave_on_server cannot change that");
+      warn("capabilities", expire_text(static_cast<std::uint32_t>(found.expire->count())), "leave_on_server cannot change that");
     }
   }
 

@@ -58,17 +58,18 @@ class DeleSink : public pop3::ReplySink {
 
 }  // namespace
 
-Pop3Client::Pop3Client(Transport& transport, const Clock& clock, Trace trace) : connection_(transport, clock, std::move(trace)) {}
+Pop3Client::Pop3Client(Transport& transport, const Clock& clock, Trace trace, const Patience& patience)
+    : connection_(transport, clock, std::move(trace), patience) {}
 
 void Pop3Client::open(const LoginOptions& options, const SecretProvider& secret) {
   const Reply greeting = await_greeting(options.tls);
   if (!greeting.status.ok()) refuse(greeting.status, RefusedStep::greeting, "the server refuses sessions");
   greeting_text_ = greeting.status.text;
-  ask_capabilities();
-  if (options.tls == TlsMode::starttls) start_tls();
+  if (options.ask_capabilities) ask_capabilities();
+  if (options.tls == TlsMode::starttls) start_tls(options);
   log_in(options, secret);
   // Some servers (Gmail) announce UIDL, TOP and PIPELINING only to those who have logged in.
-  if (!capabilities_.pipelining || !capabilities_.uidl || !capabilities_.top) ask_capabilities();
+  if (options.ask_capabilities && (!capabilities_.pipelining || !capabilities_.uidl || !capabilities_.top)) ask_capabilities();
   pipelining_ = options.pipelining == Pipelining::on || (options.pipelining == Pipelining::automatic && capabilities_.pipelining);
 }
 
@@ -82,15 +83,18 @@ Reply Pop3Client::await_greeting(TlsMode tls) {
 }
 
 void Pop3Client::ask_capabilities() {
+  lost_at_capa_ = true;
   const Reply reply = connection_.request({.verb = Verb::capa, .argument = {}});
+  lost_at_capa_ = false;
   if (!reply.status.ok()) return;  // RFC 2449 is optional
   capabilities_ = {};
-  capabilities_.announced = true;
+  capabilities_.announced = !reply.lines.empty();
   for (const std::string& line : reply.lines) capabilities_.add(line);
 }
 
-void Pop3Client::start_tls() {
-  // A server without CAPA may still know STLS; one that lists its capabilities and leaves STLS out may have had it removed on the way.
+void Pop3Client::start_tls(const LoginOptions& options) {
+  // A server without CAPA, or with an empty list, may still know STLS; one that lists its capabilities and leaves STLS out may have had it removed on
+  // the way.
   if (capabilities_.announced && !capabilities_.stls) {
     throw Error(ErrorCode::tls_failed, "the server does not offer STLS (or someone on the way removed it): no user name or password was sent",
                 "try tls = \"implicit\" (port 995)");
@@ -103,7 +107,7 @@ void Pop3Client::start_tls() {
   connection_.transport().start_tls(system_clock().steady() + kTlsTimeout);
   connection_.session().tls_started();
   capabilities_ = {};  // RFC 2595 section 4: what was said in clear may be forged
-  ask_capabilities();
+  if (options.ask_capabilities) ask_capabilities();
 }
 
 void Pop3Client::log_in(const LoginOptions& options, const SecretProvider& secret) {
@@ -197,7 +201,7 @@ bool Pop3Client::quit(bool await_reply) {
   connection_.flush();
   if (!await_reply) return true;
   try {
-    return connection_.await_reply().status.ok();
+    return connection_.await_farewell().status.ok();
   } catch (const Error& error) {
     // A stop is a stop; every other failure here is "outcome unknown", which the next listing settles.
     if (error.code() == ErrorCode::interrupted) throw;

@@ -23,6 +23,7 @@ struct LoginOptions {
   bool allow_insecure_auth = false;
   std::string user;
   Pipelining pipelining = Pipelining::automatic;
+  bool ask_capabilities = true;  // false for a server that hangs up on CAPA
 };
 
 // Gives the secret when the gate is about to be passed; the view is used up before the next call.
@@ -36,11 +37,14 @@ struct MaildropListing {
 
 class Pop3Client {
  public:
-  Pop3Client(Transport& transport, const Clock& clock, Trace trace);
+  Pop3Client(Transport& transport, const Clock& clock, Trace trace, const Patience& patience = {});
 
   // Greeting to TRANSACTION state. Errors: greeting_refused, in_use, login_delay, server_temporary, server_permanent, login_refused, tls_failed,
   // insecure_login, and those of the transport. Nothing of the credential is sent before the gate has said yes.
   void open(const LoginOptions& options, const SecretProvider& secret);
+
+  // True if the connection was lost where CAPA waited for its answer: servers that know no CAPA should say -ERR, a few hang up.
+  [[nodiscard]] bool lost_at_capa() const { return lost_at_capa_; }
 
   // UIDL and LIST, in one write where PIPELINING holds. UIDL refused although it was announced is server_temporary, not "no UIDL".
   MaildropListing listing();
@@ -62,13 +66,14 @@ class Pop3Client {
  private:
   Reply await_greeting(TlsMode tls);
   void ask_capabilities();
-  void start_tls();
+  void start_tls(const LoginOptions& options);
   void log_in(const LoginOptions& options, const SecretProvider& secret);
 
   Connection connection_;
   std::string greeting_text_;
   pop3::Capabilities capabilities_;
   bool pipelining_ = false;
+  bool lost_at_capa_ = false;
 };
 
 }  // namespace popsync::net

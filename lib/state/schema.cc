@@ -87,6 +87,10 @@ constexpr std::array kSteps = {
     // A server whose unique-ids all change.
     "ALTER TABLE account ADD COLUMN rekeyings INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE account ADD COLUMN top_fails INTEGER NOT NULL DEFAULT 0",
+    // Servers that cannot bear CAPA or commands sent ahead, or that delete by themselves.
+    "ALTER TABLE account ADD COLUMN capa_losses INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE account ADD COLUMN surprises INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE account ADD COLUMN expire_days INTEGER",
 };
 static_assert(kSteps.size() + 1 == kSchemaVersion);
 

@@ -82,6 +82,9 @@ AccountRow read_account(SQLite::Statement& row) {
   account.equal_settlements = small_at(row.getColumn("equal_settlements"));
   account.rekeyings = small_at(row.getColumn("rekeyings"));
   account.top_fails = flag_at(row.getColumn("top_fails"));
+  account.capa_losses = small_at(row.getColumn("capa_losses"));
+  account.surprises = small_at(row.getColumn("surprises"));
+  if (const auto column = row.getColumn("expire_days"); !column.isNull()) account.expire_days = small_at(column);
   account.marker = row.getColumn("marker").getString();
   account.policy = row.getColumn("policy").getString();
   return account;

@@ -27,9 +27,11 @@
 namespace popsync::sync {
 namespace {
 
-constexpr std::chrono::seconds kKeepAliveEvery{30};  // NOOP while the disk catches up; servers log out after a minute or ten (RFC 1939 section 3)
 constexpr const char* kMarkerAsked = "asked";        // what the database says when the session ended over the question
 constexpr const char* kMarkerAskedTwice = "asked twice";
+// In so many sessions in a row, and it is no accident: the server is not asked CAPA any more, or gets one command at a time.
+constexpr std::uint32_t kCapaLossesMax = 2;
+constexpr std::uint32_t kSurprisesMax = 2;
 constexpr std::uint64_t kOldDeletionsTold = 100;  // a changed policy that deletes more is announced with the number
 
 net::Marker marker_from(const std::string& text) {
@@ -149,11 +151,26 @@ class AccountSync {
 
   OpenSession open() {
     tell(Progress::Phase::connecting);
-    OpenSession session = open_session(settings_, request_.secret, services_.clock, request_.stop, request_.trace);
+    AccountSettings settings = settings_;
+    settings.login.ask_capabilities = account_->capa_losses < kCapaLossesMax;
+    OpenSession session = open_session(settings, request_.secret, services_.clock, request_.stop, request_.trace);
     account_->secret_worked = true;
     report_.secret_worked = true;
-    report_.login_delay = session.client->capabilities().login_delay.value_or(std::chrono::seconds(0));
+    learn_from(session);
     return session;
+  }
+
+  void learn_from(const OpenSession& session) {
+    const pop3::Capabilities& capabilities = session.client->capabilities();
+    report_.login_delay = capabilities.login_delay.value_or(std::chrono::seconds(0));
+    if (session.hung_up_on_capa) {
+      ++account_->capa_losses;
+    } else if (account_->capa_losses < kCapaLossesMax) {
+      account_->capa_losses = 0;
+    }
+    if (!capabilities.announced) return;
+    account_->expire_days.reset();
+    if (capabilities.expire) account_->expire_days = static_cast<std::uint32_t>(capabilities.expire->count());
   }
 
   net::MaildropListing look(net::Pop3Client& client) {
@@ -211,7 +228,7 @@ class AccountSync {
       transfer(client, plan, intake);
       intake.flush();
       tell(Progress::Phase::publishing);
-      while (!publisher.finish(kKeepAliveEvery)) client.noop();
+      while (!publisher.finish(settings_.patience.keep_alive)) client.noop();
     } catch (const Error& error) {
       save_proven(error, intake, publisher);
       throw;
@@ -235,16 +252,18 @@ class AccountSync {
     std::vector<pop3::ListingEntry> entries;
     entries.reserve(plan.fetch.size());
     for (const Fetch& fetch : plan.fetch) entries.push_back(fetch.entry);
-    const net::Sending sending = apart_ ? net::Sending::apart : client.pipelining() ? net::Sending::ahead : net::Sending::one_at_a_time;
+    ahead_ = !apart_ && client.pipelining() && account_->surprises < kSurprisesMax;
+    const net::Sending sending = apart_ ? net::Sending::apart : ahead_ ? net::Sending::ahead : net::Sending::one_at_a_time;
     net::retrieve(client.connection(), entries, marker_, sending, intake);
+    if (ahead_) account_->surprises = 0;
   }
 
   // The session has failed; what its markers proved is whole all the same, and stays.
   void save_proven(const Error& error, MessageIntake& intake, Publisher& publisher) {
-    if (error.code() == ErrorCode::desynchronised) account_->marker.clear();  // a surprise: learn anew
+    if (error.code() == ErrorCode::desynchronised) note_surprise();
     try {
       intake.flush();
-      while (!publisher.finish(kKeepAliveEvery)) {
+      while (!publisher.finish(settings_.patience.keep_alive)) {
       }
       note_published(publisher);
       note_settled(intake);
@@ -253,6 +272,14 @@ class AccountSync {
     } catch (const Error& second) {
       if (second.code() != error.code()) log_warning(settings_.name, std::string("while saving what had come: ") + second.what());
     }
+  }
+
+  // Some servers, and programs between, merge or reorder the answers to commands that were sent ahead. One message that is not byte-stuffed looks the
+  // same, but from the next session on it is fetched apart.
+  void note_surprise() {
+    account_->marker.clear();  // learn anew
+    if (!ahead_ || ++account_->surprises < kSurprisesMax) return;
+    log_warning(settings_.name, "the server's answers to commands sent ahead keep falling out of step; from now on it gets one at a time");
   }
 
   // Which message broke the session, if one did. What went wrong here, or between two messages, is nobody's fault.
@@ -331,6 +358,7 @@ class AccountSync {
   std::optional<state::AccountRow> account_;  // with what this session learns
   std::optional<SessionRecords> records_;
   net::Marker marker_ = net::Marker::unknown;
+  bool ahead_ = false;   // its RETRs were sent ahead
   bool apart_ = false;   // the session at hand is for messages that broke one before
   bool blamed_ = false;  // it failed because of a message
   std::vector<Published> published_;

@@ -38,6 +38,10 @@ void MessageIntake::body(std::size_t index, std::string_view octets) {
 }
 
 void MessageIntake::complete(std::size_t index) {
+  refusals_.insert(refusals_.end(), refused_since_.begin(), refused_since_.end());
+  refused_since_.clear();
+  refusing_ = false;
+  given_ = true;
   open_->finish();
   open_->start_sync(context_.pool);
   complete_[index] = std::move(open_);
@@ -79,7 +83,13 @@ void MessageIntake::refused(std::size_t index, const pop3::StatusLine& line) {
   ++progress_.messages_done;
   if (in_step_ == index) in_step_ = index + 1;
   answered_ = index + 1;
-  refusals_.push_back({.fetch = &fetches_[index], .reason = "the server refuses it: " + pop3::quoted(line)});
+  (refusing_ ? refused_since_ : refusals_).push_back({.fetch = &fetches_[index], .reason = "the server refuses it: " + pop3::quoted(line)});
+  refusing_ = true;
+}
+
+std::span<const Refused> MessageIntake::refusals() const {
+  const bool says_nothing = !given_ && refused() > 1 && !refusals_.front().fetch->apart;
+  return says_nothing ? std::span<const Refused>() : refusals_;
 }
 
 void MessageIntake::flush() {

@@ -13,9 +13,11 @@ namespace popsync::sync {
 struct OpenSession {
   std::unique_ptr<net::Transport> transport;  // declared first: the client refers to it
   std::unique_ptr<net::Pop3Client> client;
+  bool hung_up_on_capa = false;  // and was well without it
 };
 
-// Connects, reads the greeting, secures, logs in. `stop` and `clock` must outlive the session. Destroying the session closes the socket without QUIT.
+// Connects, reads the greeting, secures, logs in; if the server hangs up on CAPA, once more without it. `stop` and `clock` must outlive the session.
+// Destroying the session closes the socket without QUIT.
 OpenSession open_session(const AccountSettings& settings, const net::SecretProvider& secret, const Clock& clock, const StopSignal& stop,
                          const net::Trace& trace);
 

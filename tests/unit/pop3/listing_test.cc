@@ -39,7 +39,7 @@ TEST(DropListing, TheCountCountsAndTheSizeIsAdvice) {
       {"-7 1", {}, {}},
       {"", {}, {}},
       {"7x 1", {}, {}},
-      // 53
+      // protocol.md 53
       {"1000000 1", kMessagesMax, 1},
       {"1000001 1", {}, {}},
       {"4294967296 1", {}, {}},
@@ -204,6 +204,7 @@ TEST(Listing, OneNumberTwiceMakesTheSessionUntrustworthy) {
   }
 }
 
+// protocol.md 73
 TEST(Listing, HasALimitOfMessages) {
   ListingBuilder builder;
   for (std::size_t i = 1; i <= kMessagesMax; ++i) builder.add_scan_line(std::to_string(i) + " 1");
