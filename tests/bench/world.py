@@ -10,11 +10,14 @@ import subprocess
 import tempfile
 
 PASSWORD = "open-sesame"
-# A session is a process of Dovecot's, and 200 accounts must not wait for its limits.
+# A session is a process of Dovecot's: 200 accounts must wait neither for its limits nor for the start of 200 processes, so processes serve again.
 DOVECOT_SETTINGS = [
     "default_process_limit = 1000",
     "default_client_limit = 4000",
     "mail_max_userip_connections = 1000",
+    "service pop3 {",
+    "service_count = 1000",
+    "}",
 ]
 
 
