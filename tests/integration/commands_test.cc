@@ -216,7 +216,7 @@ TEST_F(Commands, StatusAndCheckTellThatTheServerDeletesByItself) {
     EXPECT_THAT(run({"status"}).out, HasSubstr(told));
     EXPECT_THAT(run({"check", "--connect"}).out, HasSubstr(told));
   }
-  EXPECT_EQ(json_at(run({"status", "--json"}).out, "accounts[0].expire_days"), "0");
+  EXPECT_EQ(json_at(run({"status", "--json"}).out, "accounts[0].expire_days"), "31");
   server.change([](MaildropKnobs& knobs) { knobs.expire = "NEVER"; });
   run({"sync"});
   EXPECT_THAT(run({"status"}).out, Not(HasSubstr("EXPIRE")));
