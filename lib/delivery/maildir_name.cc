@@ -8,7 +8,6 @@
 #include <array>
 #include <atomic>
 
-#include "base/digest.h"
 #include "base/random.h"
 
 namespace popsync::delivery {
@@ -40,11 +39,11 @@ std::string make_name(const Clock& clock, std::string_view token) {
   return name;
 }
 
-std::string make_token(std::string_view install_key, std::string_view account_id, std::string_view uid, std::optional<std::uint64_t> list_size) {
+std::string make_token(const HmacSha256& install_key, std::string_view account_id, std::string_view uid, std::optional<std::uint64_t> list_size) {
   constexpr std::size_t kTokenOctets = 6;
   const std::string size = list_size ? std::to_string(*list_size) : "";
   const std::string input = fmt::format("{}|{}|{}", account_id, uid, size);
-  return to_hex(hmac_sha256(install_key, input).substr(0, kTokenOctets));
+  return to_hex(install_key.of(input).substr(0, kTokenOctets));
 }
 
 std::string make_name_like(const Clock& clock, std::string_view name) {

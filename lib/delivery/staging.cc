@@ -32,8 +32,10 @@ std::string generation_name(std::uint64_t generation) { return std::string(kGene
 
 }  // namespace
 
-StagedMessage::StagedMessage(Fs& fs, int staging_dir, std::string name, std::optional<MboxEntryFormatter> entry)
-    : fs_(fs), dir_(staging_dir), name_(std::move(name)), fd_(fs.create(staging_dir, name_)), formatter_(std::move(entry)) {}
+StagedMessage::StagedMessage(Fs& fs, int staging_dir, std::string name, std::string& buffer, std::optional<MboxEntryFormatter> entry)
+    : fs_(fs), dir_(staging_dir), name_(std::move(name)), fd_(fs.create(staging_dir, name_)), formatter_(std::move(entry)), buffer_(buffer) {
+  buffer_.clear();  // of a message that was given up
+}
 
 StagedMessage::~StagedMessage() {
   if (synced_.valid()) synced_.wait();  // the pool still holds the descriptor
@@ -55,7 +57,6 @@ void StagedMessage::write(std::string_view wire_octets) {
 void StagedMessage::finish() {
   line_endings_.finish(buffer_);
   flush();
-  std::string().swap(buffer_);
   prints_ = printer_.finish();
   if (!formatter_) return;
   std::string end;
@@ -95,11 +96,13 @@ void StagedMessage::wait_synced() { synced_.get(); }
 
 StagingFolder::StagingFolder(Fs& fs, UniqueFd dir) : fs_(fs), dir_(std::move(dir)) {}
 
-std::unique_ptr<StagedMessage> StagingFolder::begin(std::string name) { return std::make_unique<StagedMessage>(fs_, dir_.get(), std::move(name)); }
+std::unique_ptr<StagedMessage> StagingFolder::begin(std::string name) {
+  return std::make_unique<StagedMessage>(fs_, dir_.get(), std::move(name), buffer_);
+}
 
 std::unique_ptr<StagedMessage> StagingFolder::begin_entry(std::string name, WallTime received) {
   MboxEntryFormatter formatter(name, received);
-  return std::make_unique<StagedMessage>(fs_, dir_.get(), std::move(name), std::move(formatter));
+  return std::make_unique<StagedMessage>(fs_, dir_.get(), std::move(name), buffer_, std::move(formatter));
 }
 
 void StagingFolder::sync() { fs_.sync_directory(dir_.get()); }

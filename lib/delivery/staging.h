@@ -36,7 +36,8 @@ struct EntryPrint {
 class StagedMessage {
  public:
   // With `entry`, the file holds the message as an entry of an mbox; prints() are those of the message all the same.
-  StagedMessage(Fs& fs, int staging_dir, std::string name, std::optional<MboxEntryFormatter> entry = {});
+  // `buffer` is used until finish(), by one message at a time, and keeps its memory for the next.
+  StagedMessage(Fs& fs, int staging_dir, std::string name, std::string& buffer, std::optional<MboxEntryFormatter> entry = {});
   StagedMessage(const StagedMessage&) = delete;
   StagedMessage& operator=(const StagedMessage&) = delete;
   ~StagedMessage();
@@ -74,7 +75,7 @@ class StagedMessage {
   std::string formatted_;
   Sha256 entry_digest_;
   EntryPrint entry_print_;
-  std::string buffer_;
+  std::string& buffer_;
   std::uint64_t wire_octets_ = 0;
   std::future<void> synced_;
   bool kept_ = false;
@@ -122,6 +123,7 @@ class StagingFolder {
  private:
   Fs& fs_;
   UniqueFd dir_;
+  std::string buffer_;  // of the message that is being written
 };
 
 // SHA-256 of a file below `dir`; empty if it does not exist.

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/digest.h"
 #include "delivery/sync_pool.h"
 #include "net/retrieval.h"
 #include "sync/fetch_plan.h"
@@ -97,6 +98,7 @@ class MessageIntake : public net::RetrievalSink {
   void tell(Progress::Phase phase);
 
   Context context_;
+  HmacSha256 install_key_;  // for the tokens in file names
   std::span<const Fetch> fetches_;
   std::unique_ptr<delivery::StagedMessage> open_;
   std::vector<std::unique_ptr<delivery::StagedMessage>> complete_;  // by index; empty when not complete or given on

@@ -65,11 +65,12 @@ Relearning relearn_from_names(std::span<const ListingEntry> listing, std::span<c
     const std::string_view token = delivery::token_in(file.name);
     if (!token.empty()) by_token[token].push_back(&file);
   }
+  const HmacSha256 install_key(owner.install_key);
   Rows known(rows);
   Relearning out;
   for (const ListingEntry& entry : listing) {
     if (known.stand_for(entry)) continue;
-    const std::string token = delivery::make_token(owner.install_key, owner.account_id, entry.uid.octets, entry.list_size);
+    const std::string token = delivery::make_token(install_key, owner.account_id, entry.uid.octets, entry.list_size);
     const auto found = by_token.find(token);
     if (found == by_token.end() || found->second.empty()) {
       if (!known.take_held(entry)) ++out.not_here;

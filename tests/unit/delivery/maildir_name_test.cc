@@ -87,16 +87,18 @@ TEST(MaildirName, FlagsBeginAtTheFirstOfFourOctets) {
 }
 
 TEST(MaildirToken, IsStableBecauseALostStateIsRelearntFromIt) {
-  const std::string key(32, 'k');
-  EXPECT_EQ(make_token(key, "0011223344556677", "uid", 120), to_hex(hmac_sha256(key, "0011223344556677|uid|120")).substr(0, 12));
+  const HmacSha256 key(std::string(32, 'k'));
+  EXPECT_EQ(make_token(key, "0011223344556677", "uid", 120), to_hex(key.of("0011223344556677|uid|120")).substr(0, 12));
   EXPECT_EQ(make_token(key, "0011223344556677", "uid", 120), "ac75817766bf");
-  EXPECT_EQ(make_token(key, "0011223344556677", "uid", {}), to_hex(hmac_sha256(key, "0011223344556677|uid|")).substr(0, 12));
+  EXPECT_EQ(make_token(key, "0011223344556677", "uid", {}), to_hex(key.of("0011223344556677|uid|")).substr(0, 12));
 }
 
 TEST(MaildirToken, DiffersByInstallAccountUniqueIdAndSize) {
+  const HmacSha256 key("key");
   const std::set<std::string> tokens = {
-      make_token("key", "account", "uid", 120),   make_token("other", "account", "uid", 120), make_token("key", "other", "uid", 120),
-      make_token("key", "account", "other", 120), make_token("key", "account", "uid", 121),   make_token("key", "account", "uid", {}),
+      make_token(key, "account", "uid", 120), make_token(HmacSha256("other"), "account", "uid", 120),
+      make_token(key, "other", "uid", 120),   make_token(key, "account", "other", 120),
+      make_token(key, "account", "uid", 121), make_token(key, "account", "uid", {}),
   };
   EXPECT_EQ(tokens.size(), 6U);
 }

@@ -35,7 +35,7 @@ struct Relearn : testing::Test {
     rows.push_back(row);
   }
   std::string file(const std::string& uid, Size size, const TokenOwner& owner = kOwner) {
-    const std::string name = delivery::make_name(system_clock(), delivery::make_token(owner.install_key, owner.account_id, uid, size));
+    const std::string name = delivery::make_name(system_clock(), delivery::make_token(HmacSha256(owner.install_key), owner.account_id, uid, size));
     files.push_back({.mailstore = 7, .name = name});
     return name;
   }
