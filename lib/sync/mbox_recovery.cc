@@ -24,8 +24,8 @@ class MboxRecovery {
       : store_(store), fs_(fs), clock_(clock), account_(account), mailstore_(mailstore), rows_(std::move(rows)) {}
 
   Recovered run() {
-    // Files in staging without rows are of one who was killed before or after its COMMIT, perhaps with the locks in its hand. Taking them over removes
-    // the dot lock of the dead, for which other programs would wait.
+    // Files in staging without rows are of one who was killed before or after its COMMIT, perhaps with the locks in its hand. Taking them over
+    // removes the dot lock of the dead, for which other programs would wait.
     if (!rows_.empty() || !mailstore_.staging().names().empty()) {
       delivery::LockedMbox mbox = mailstore_.mbox->lock();
       if (!rows_.empty()) settle_under(mbox);
