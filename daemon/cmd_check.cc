@@ -10,6 +10,7 @@
 #include "json_text.h"
 #include "look.h"
 #include "state/install.h"
+#include "state_opening.h"
 #include "sync/account_identity.h"
 #include "sync/fetch_plan.h"
 #include "sync/free_space.h"
@@ -100,6 +101,10 @@ class AccountCheck {
     if (used) {
       sync::OpenMailstore mailstore = sync::open_mailstore(*store_, real_fs(), *stored_, target);
       disk(mailstore);
+      if (mailstore.ahead) {
+        warn("mailstore", "the state is older than " + path + ": was the state directory restored from a backup?",
+             "the next sync learns from the names of the files what was fetched since");
+      }
     }
     if (target.kind == state::MailstoreKind::mbox) {
       mbox(target, used);
@@ -112,9 +117,14 @@ class AccountCheck {
 
   void new_maildir(const std::string& maildir) {
     const auto key = state::read_install_key(program_.paths.state_dir);
-    const delivery::Inspection found = delivery::inspect(real_fs(), maildir, key.value_or(""));
+    const delivery::Inspection found = delivery::inspect(real_fs(), maildir, key ? *key : lost_install_key(program_));
     delivery::refuse_unsuitable(maildir, found);
     const std::string path = escaped(maildir);
+    if (std::ranges::any_of(found.accounts, [this](const delivery::MailstoreId::Account& each) { return is_lost(each); })) {
+      warn("mailstore", path + " was filled for this account under a state that is gone",
+           "the next sync learns from the names of its files what is here, and fetches the rest");
+      return;
+    }
     switch (found.condition) {
       case delivery::MailstoreCondition::absent: good("mailstore", path + " does not exist yet, the first sync makes it"); break;
       case delivery::MailstoreCondition::empty: good("mailstore", path + " is empty, the first sync makes a Maildir of it"); break;
@@ -123,6 +133,12 @@ class AccountCheck {
       case delivery::MailstoreCondition::foreign:
       case delivery::MailstoreCondition::other: break;  // refused above
     }
+  }
+
+  // The Maildir remembers the account, and the state does not.
+  [[nodiscard]] bool is_lost(const delivery::MailstoreId::Account& line) const {
+    if (stored_ && stored_->id != line.id) return false;
+    return sync::same_maildrop(line.host, line.user, {.name = account_.name, .host = account_.endpoint.host, .user = account_.user});
   }
 
   void mbox(const sync::MailstoreTarget& target, bool used) {
@@ -188,10 +204,7 @@ class AccountCheck {
       warn("capabilities", "the server wants " + human_duration(*found.login_delay) + " between logins", "the interval is never shorter than that");
     }
     if (found.expire) {
-      warn("capabilities",
-           found.expire->count() == 0 ? "the server deletes messages once they are retrieved (EXPIRE 0)"
-                                      : "the server deletes messages after " + std::to_string(found.expire->count()) + " days (EXPIRE)",
-           "leave_on_server cannot change that");
+      warn("capabilities", expire_text(static_cast<std::uint32_t>(found.expire->count())), "leave_on_server cannot change that");
     }
   }
 
@@ -248,10 +261,10 @@ Poco::JSON::Object::Ptr as_json(const std::string& name, const std::vector<Findi
 
 void accept_mailstores(const Program& program) {
   if (program.options.accounts.empty()) throw Error(ErrorCode::usage, "--accept-mailstore needs the account's name");
-  const auto store = state::StateStore::open(program.paths.state_dir);
+  const auto store = open_state(program);
   const StopOnSignal stop;
   for (const config::Account* account : program.chosen_accounts()) {
-    const state::AccountRow row = sync::resolve_account(*store, {account->name, account->endpoint.host, account->user}, program.account_names());
+    const state::AccountRow row = resolve_account(program, *store, *account);
     const state::FileLock lock =
         state::lock_account(store->directory(), row.id, program.lock_name(), program.options.wait.value_or(state::kLockWaitDefault), stop.signal());
     (void)sync::accept_mailstore(*store, real_fs(), row, mailstore_target(*account));

@@ -6,6 +6,7 @@
 #include "commands.h"
 #include "look.h"
 #include "state/transaction.h"
+#include "sync/relearning_session.h"
 #include "sync/verification.h"
 #include "unique_id_arguments.h"
 
@@ -48,6 +49,7 @@ int cmd_refetch(Program& program) {
   const auto rows = options.all       ? all_rows(*store, *stored)
                     : options.missing ? missing_rows(*store, *stored)
                                       : named_rows(*store, *stored, options.uids);
+  sync::forget_marks(*store, real_fs(), *stored);
   auto transaction = store->begin();
   for (const state::RowId row : rows) transaction.erase_message(row);
   transaction.commit();

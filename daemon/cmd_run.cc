@@ -13,6 +13,7 @@
 #include "observe/service_manager.h"
 #include "observe/signal_thread.h"
 #include "state/install.h"
+#include "state_opening.h"
 
 namespace popsync {
 namespace {
@@ -57,7 +58,7 @@ class Server : public Poco::Util::ServerApplication {
   int serve() {
     set_up_log(program_.config.daemon, program_.options.verbosity);
     (void)program_.chosen_accounts();  // 78 if there is none
-    state::prepare_install(program_.paths.state_dir);
+    state::prepare_install(program_.paths.state_dir, lost_install_key(program_));
     const state::FileLock daemon = become_daemon(program_.paths.state_dir);
     DaemonApp app(program_);
     return app.run();

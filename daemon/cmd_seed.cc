@@ -7,16 +7,16 @@
 #include "commands.h"
 #include "look.h"
 #include "state/transaction.h"
-#include "sync/account_identity.h"
+#include "state_opening.h"
 #include "sync/fetch_plan.h"
 
 namespace popsync {
 
 int cmd_seed(Program& program) {
   const config::Account& account = *program.chosen_accounts().front();
-  const auto store = state::StateStore::open(program.paths.state_dir);
+  const auto store = open_state(program);
   const StopOnSignal stop;
-  const state::AccountRow row = sync::resolve_account(*store, {account.name, account.endpoint.host, account.user}, program.account_names());
+  const state::AccountRow row = resolve_account(program, *store, account);
   std::size_t seeded = 0;
   with_session(program, account, store.get(), stop.signal(), [&](sync::OpenSession& session) {
     const net::MaildropListing listing = sync::list_maildrop(*session.client, sync_settings(account));

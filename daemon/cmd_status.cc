@@ -89,6 +89,7 @@ Poco::JSON::Object::Ptr as_json(const AccountStatus& status) {
   out->set("seen", status.seen);
   out->set("delivered_total", status.row.delivered_total);
   out->set("octets_total", status.row.octets_total);
+  out->set("expire_days", status.row.expire_days ? Poco::Dynamic::Var(*status.row.expire_days) : Poco::Dynamic::Var());
   auto held = json_array();
   for (const state::HeldRow& row : status.held) {
     auto message = json_object();
@@ -118,6 +119,7 @@ void print_text(const AccountStatus& status, bool daemon_runs) {
             << "), " << status.held.size() << " held\n";
   if (status.trouble) std::cout << "  " << status.trouble->what() << '\n';
   if (!status.suspended.empty()) std::cout << "  suspended: " << status.suspended << "\n    " << sync::suspension_hint(status.name) << '\n';
+  if (row.expire_days) std::cout << "  warning: " << expire_text(*row.expire_days) << '\n';
   if (row.last_error && row.consecutive_failures > 0) {
     std::cout << "  failed " << row.consecutive_failures << (row.consecutive_failures == 1 ? " time" : " times in a row") << ", last at "
               << rfc3339_utc(row.last_error->at) << ": " << row.last_error->message << '\n';

@@ -15,6 +15,7 @@
 #include "look.h"
 #include "progress_bars.h"
 #include "schedule/one_pass.h"
+#include "state_opening.h"
 #include "sync/account_sync.h"
 #include "sync/dry_run.h"
 
@@ -180,7 +181,7 @@ int cmd_sync(Program& program) {
   if (program.options.dry_run) return dry_run(program);
   const auto accounts = program.chosen_accounts();
   const StopOnSignal stop;
-  const auto store = state::StateStore::open(program.paths.state_dir);
+  const auto store = open_state(program);
   delivery::SyncPool pool;
   const sync::SyncServices services{.store = *store,
                                     .fs = real_fs(),

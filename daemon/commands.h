@@ -15,6 +15,8 @@ int cmd_status(Program& program);
 int cmd_verify(Program& program);
 int cmd_config(Program& program);
 int cmd_seed(Program& program);
+int cmd_adopt(Program& program);
+int cmd_rebuild(Program& program);
 int cmd_retry(Program& program);
 int cmd_skip(Program& program);
 int cmd_refetch(Program& program);

@@ -8,6 +8,7 @@
 
 #include "account_wiring.h"
 #include "base/error.h"
+#include "base/format.h"
 #include "sync/account_identity.h"
 
 namespace popsync {
@@ -44,6 +45,11 @@ void with_session(const Program& program, const config::Account& account, state:
       sync::open_session(sync_settings(account), provide_from(*keeper, stop), system_clock(), stop, trace_for(program, account.name));
   look(session);
   session.client->quit(false);
+}
+
+std::string expire_text(std::uint32_t days) {
+  if (days == 0) return "the server deletes messages once they are retrieved (EXPIRE 0)";
+  return "the server deletes messages after " + counted(days, "day") + " (EXPIRE)";
 }
 
 net::Trace trace_for(const Program& program, const std::string& account) {

@@ -37,6 +37,9 @@ std::optional<state::AccountRow> stored_account(state::StateStore* store, const 
 void with_session(const Program& program, const config::Account& account, state::StateStore* store, const StopSignal& stop,
                   const std::function<void(sync::OpenSession&)>& look);
 
+// What EXPIRE announces, in words.
+std::string expire_text(std::uint32_t days);
+
 // "C: ..." and "S: ..." lines on standard error, if --trace was given.
 net::Trace trace_for(const Program& program, const std::string& account);
 

@@ -85,6 +85,14 @@ void add_commands(CLI::App& app, Options& options) {
   add_account(*seed, options);
   add_session_options(*seed, options);
 
+  CLI::App* adopt = app.add_subcommand("adopt", "match mail already in the Maildir with the maildrop by headers, so that nothing is fetched twice");
+  add_account(*adopt, options);
+  add_session_options(*adopt, options);
+
+  CLI::App* rebuild = app.add_subcommand("rebuild", "learn a lost state again from the names of the files in the Maildir");
+  add_account(*rebuild, options);
+  add_session_options(*rebuild, options);
+
   CLI::App* retry = app.add_subcommand("retry", "try held messages again at the next sync");
   add_account(*retry, options);
   retry->add_option("UID", options.uids, "unique-ids, as status and list print them")->required();

@@ -48,8 +48,17 @@ std::string path_of(int dir) {
   return link;
 }
 
+std::string hint_of(int number) {
+  switch (number) {
+    case EACCES:
+    case EPERM: return "popsync runs as user " + std::to_string(::geteuid()) + ", which needs read, write and search permission there (ls -ld)";
+    case EROFS: return "the file system is mounted read-only: has it had errors (dmesg)?";
+    default: return "";
+  }
+}
+
 [[noreturn]] void fail(int number, std::string_view verb, const std::string& path) {
-  throw Error(code_of(number), "cannot " + std::string(verb) + " " + escaped(path) + ": " + errno_text(number));
+  throw Error(code_of(number), "cannot " + std::string(verb) + " " + escaped(path) + ": " + errno_text(number), hint_of(number));
 }
 
 [[noreturn]] void fail(int number, std::string_view verb, int dir, const std::string& name) { fail(number, verb, path_of(dir) + "/" + name); }

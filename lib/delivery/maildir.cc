@@ -38,8 +38,10 @@ Inspection inspect_root(Fs& fs, int root, const std::string& install_key) {
   const std::vector<std::string> names = fs.list(root);
   const auto is_folder = [&](const std::string& name) { return std::ranges::count(names, name) > 0; };
   if (const auto id = read_id(fs, root)) {
-    return {
-        .condition = id->install_key == install_key ? MailstoreCondition::ours : MailstoreCondition::foreign, .id = id->id, .accounts = id->accounts};
+    return {.condition = id->install_key == install_key ? MailstoreCondition::ours : MailstoreCondition::foreign,
+            .id = id->id,
+            .install_key = id->install_key,
+            .accounts = id->accounts};
   }
   if (std::ranges::all_of(kFolders, is_folder)) return {.condition = MailstoreCondition::maildir, .id = {}};
   const bool only_parts = std::ranges::all_of(names, [](const std::string& name) { return std::ranges::count(kFolders, name) > 0; });
@@ -63,7 +65,7 @@ void refuse_shared_root(Fs& fs, int root, const std::string& path) {
 
 [[noreturn]] void foreign(const std::string& path) {
   throw Error(ErrorCode::mailstore_foreign, "the Maildir " + escaped(path) + " is filled by another popsync state",
-              "use that state (--state-dir DIR), or another folder; taking its mail over into this state (adopt) comes with a later version");
+              "use that state (--state-dir DIR), or another folder; to take the Maildir over into this state: `popsync adopt ACCOUNT`");
 }
 
 void add_to_id(Fs& fs, int ours, MailstoreId id, const MailstoreOwner& owner) {
@@ -79,6 +81,10 @@ void add_to_id(Fs& fs, int ours, MailstoreId id, const MailstoreOwner& owner) {
     id.accounts.push_back(account);
   }
   replace_file(fs, ours, std::string(kIdFile), format_mailstore_id(id));
+}
+
+std::string staging_name(const std::string& install_key, const std::string& account_id) {
+  return to_hex(sha256(install_key)).substr(0, 16) + "." + account_id;
 }
 
 UniqueFd need_folder(Fs& fs, int parent, const std::string& name, const std::string& path, const std::string& account) {
@@ -113,6 +119,21 @@ void forget_owner(Fs& fs, const std::string& path, const std::string& install_ke
   if (ours) replace_file(fs, ours->get(), std::string(kIdFile), format_mailstore_id(*id));
 }
 
+void take_over(Fs& fs, const std::string& path, const std::string& install_key, const std::string& id) {
+  const UniqueFd root = make_path(fs, path);
+  const UniqueFd tmp = make_folder(fs, root.get(), "tmp");
+  const UniqueFd ours = make_folder(fs, tmp.get(), std::string(kOurFolder));
+  replace_file(fs, ours.get(), std::string(kIdFile), format_mailstore_id({.id = id, .install_key = install_key, .accounts = {}}));
+}
+
+bool in_use(Fs& fs, const std::string& path, const std::string& install_key, const std::string& account_id) {
+  const auto root = fs.open_root(path);
+  const auto tmp = root ? fs.open_directory(root->get(), "tmp") : std::nullopt;
+  const auto ours = tmp ? fs.open_directory(tmp->get(), std::string(kOurFolder)) : std::nullopt;
+  auto staging = ours ? fs.open_directory(ours->get(), staging_name(install_key, account_id)) : std::nullopt;
+  return staging && !StagingFolder(fs, std::move(*staging)).try_lock();
+}
+
 Maildir Maildir::make(Fs& fs, const std::string& path, const MailstoreOwner& owner) {
   const UniqueFd root = make_path(fs, path);
   refuse_shared_root(fs, root.get(), path);
@@ -142,8 +163,7 @@ Maildir Maildir::open_folders(Fs& fs, const std::string& path, const MailstoreOw
   UniqueFd fresh = need_folder(fs, root, "new", path, owner.account_name);
   UniqueFd cur = need_folder(fs, root, "cur", path, owner.account_name);
   const UniqueFd ours = need_folder(fs, tmp.get(), std::string(kOurFolder), path, owner.account_name);
-  const std::string install_id = to_hex(sha256(owner.install_key)).substr(0, 16);
-  UniqueFd staging = make_folder(fs, ours.get(), install_id + "." + owner.account_id);
+  UniqueFd staging = make_folder(fs, ours.get(), staging_name(owner.install_key, owner.account_id));
   return {fs, path, id, std::move(tmp), std::move(fresh), std::move(cur), std::move(staging)};
 }
 
@@ -184,14 +204,25 @@ std::unordered_map<std::string, Maildir::Place> Maildir::published_names(std::sp
   std::unordered_map<std::string, Place> places;
   const auto all_found = [&] { return std::ranges::all_of(wanted, [&](const std::string& name) { return places.contains(name); }); };
   for (int scan = 0; scan == 0 || (scan < kScansMax && !all_found()); ++scan) {
-    for (const int dir : {new_.get(), cur_.get()}) {  // new/ first: a reader moves files from there to cur/
-      for (std::string& name : fs_.list(dir)) {
-        std::string key(name_without_flags(name));
-        places.insert_or_assign(std::move(key), Place{.dir = dir, .name = std::move(name)});
-      }
-    }
+    add_names(places);
   }
   return places;
+}
+
+std::unordered_map<std::string, Maildir::Place> Maildir::every_name() {
+  std::unordered_map<std::string, Place> places;
+  add_names(places);
+  add_names(places);
+  return places;
+}
+
+void Maildir::add_names(std::unordered_map<std::string, Place>& places) {
+  for (const int dir : {new_.get(), cur_.get()}) {  // new/ first: a reader moves files from there to cur/
+    for (std::string& name : fs_.list(dir)) {
+      std::string key(name_without_flags(name));
+      places.insert_or_assign(std::move(key), Place{.dir = dir, .name = std::move(name)});
+    }
+  }
 }
 
 bool Maildir::same_file(const std::string& staged_name, const Place& place) {

@@ -37,7 +37,8 @@ enum class MailstoreCondition {
 
 struct Inspection {
   MailstoreCondition condition = MailstoreCondition::absent;
-  std::string id;  // of ours and foreign
+  std::string id;                // of ours and foreign
+  std::string install_key = {};  // likewise: of the state that fills it
   std::vector<MailstoreId::Account> accounts = {};
 };
 
@@ -51,6 +52,13 @@ constexpr int kScansMax = 4;
 
 // The account has been forgotten: its line goes from the id file, if the Maildir is there and ours. The caller holds the state's lock.
 void forget_owner(Fs& fs, const std::string& path, const std::string& install_key, const std::string& account_id);
+
+// A Maildir without id, or with one of another state, which stops at it then, is this state's from now on: its id file has this id and no account
+// yet. The caller holds the state's lock.
+void take_over(Fs& fs, const std::string& path, const std::string& install_key, const std::string& id);
+
+// A session of this account, under this state or a copy of it, is using the Maildir at this moment.
+bool in_use(Fs& fs, const std::string& path, const std::string& install_key, const std::string& account_id);
 
 class Maildir {
  public:
@@ -78,6 +86,8 @@ class Maildir {
   // Every file in new/ and cur/ by the name popsync gave it. A file that a reader renames while a folder is read may be missed (readdir promises no
   // more), so as long as one of `wanted` is missing both folders are read again, kScansMax times at most.
   [[nodiscard]] std::unordered_map<std::string, Place> published_names(std::span<const std::string> wanted);
+  // The same for all there is: both folders are read twice, for those that a reader renames meanwhile.
+  [[nodiscard]] std::unordered_map<std::string, Place> every_name();
   // After a failed sync: the staged file becomes a fresh, synced copy of itself. False if it is gone or does not have this SHA-256.
   bool renew_staged(const std::string& name, std::string_view sha256);
   // The same for a published file; durable after sync_new(), sync_cur() and staging().sync(). A reader who looks at that very moment may miss it, but
@@ -96,6 +106,7 @@ class Maildir {
   Maildir(Fs& fs, std::string path, std::string id, UniqueFd tmp, UniqueFd fresh, UniqueFd cur, UniqueFd staging);
   static Maildir open_folders(Fs& fs, const std::string& path, const MailstoreOwner& owner, int root, const std::string& id);
   void prove_rename(const std::string& account_id);
+  void add_names(std::unordered_map<std::string, Place>& places);
 
   Fs& fs_;
   std::string path_;

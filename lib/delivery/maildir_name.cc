@@ -4,10 +4,10 @@
 #include <spdlog/fmt/fmt.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 
-#include "base/digest.h"
 #include "base/random.h"
 
 namespace popsync::delivery {
@@ -39,17 +39,31 @@ std::string make_name(const Clock& clock, std::string_view token) {
   return name;
 }
 
-std::string make_token(std::string_view install_key, std::string_view account_id, std::string_view uid, std::optional<std::uint64_t> list_size) {
+std::string make_token(const HmacSha256& install_key, std::string_view account_id, std::string_view uid, std::optional<std::uint64_t> list_size) {
   constexpr std::size_t kTokenOctets = 6;
   const std::string size = list_size ? std::to_string(*list_size) : "";
   const std::string input = fmt::format("{}|{}|{}", account_id, uid, size);
-  return to_hex(hmac_sha256(install_key, input).substr(0, kTokenOctets));
+  return to_hex(install_key.of(input).substr(0, kTokenOctets));
 }
 
 std::string make_name_like(const Clock& clock, std::string_view name) {
   const auto mark = name.find('_');  // stands once: what comes before is digits and capital letters, what comes behind is hexadecimal
   const std::string_view rest = mark == std::string_view::npos ? std::string_view() : name.substr(mark + 1);
   return make_name(clock, rest.substr(0, rest.find('.')));
+}
+
+std::string_view token_in(std::string_view name) {
+  constexpr std::size_t kRandomDigits = 16;
+  constexpr std::size_t kTokenDigits = 12;
+  const auto all_hexadecimal = [](std::string_view text, std::size_t digits) {
+    return text.size() == digits && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+  };
+  const auto mark = name.find('_');
+  if (mark == std::string_view::npos || mark < kRandomDigits) return {};
+  const std::string_view token = name.substr(mark + 1, kTokenDigits);
+  const std::string_view rest = name.substr(std::min(name.size(), mark + 1 + kTokenDigits));
+  if (!all_hexadecimal(name.substr(mark - kRandomDigits, kRandomDigits), kRandomDigits) || !all_hexadecimal(token, kTokenDigits)) return {};
+  return rest.empty() || rest.front() == '.' ? token : std::string_view();
 }
 
 std::string_view name_without_flags(std::string_view name) { return name.substr(0, name.find_first_of(",:;!")); }

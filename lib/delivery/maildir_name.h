@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/clock.h"
+#include "base/digest.h"
 
 namespace popsync::delivery {
 
@@ -18,10 +19,13 @@ constexpr std::size_t kNameOctetsMax = 200;  // leaves room for ":2,FLAGS" and w
 std::string make_name(const Clock& clock, std::string_view token);
 
 // 12 hex digits of HMAC-SHA256(install key, account id | uid | list_size).
-std::string make_token(std::string_view install_key, std::string_view account_id, std::string_view uid, std::optional<std::uint64_t> list_size);
+std::string make_token(const HmacSha256& install_key, std::string_view account_id, std::string_view uid, std::optional<std::uint64_t> list_size);
 
 // Another name for the same message: new random bits, the old token.
 std::string make_name_like(const Clock& clock, std::string_view name);
+
+// The token in a file name of ours or in the marker of an mbox entry, without flags; empty if it is none of these.
+std::string_view token_in(std::string_view name);
 
 // The name as popsync gave it: what stands before the first of , : ; ! (mail readers append their flags behind one of these).
 std::string_view name_without_flags(std::string_view name);

@@ -165,14 +165,17 @@ void MboxScanner::take(std::string_view part) {
     case Place::from_line:
       if (line_ends) place_ = Place::header;
       break;
-    case Place::header: {
-      const std::string_view text = part.substr(0, part.size() - (line_ends ? 1 : 0));
-      line_ += text.substr(0, kMarkerField.size() + kMarkerOctetsMax + 1 - std::min(line_.size(), kMarkerField.size() + kMarkerOctetsMax + 1));
-      if (line_ends) end_header_line();
-      break;
-    }
+    case Place::header: take_header(part); break;
     case Place::body: take_body(part); break;
   }
+}
+
+void MboxScanner::take_header(std::string_view part) {
+  constexpr std::size_t kKeptOctets = kMarkerField.size() + kMarkerOctetsMax + 1;
+  printer_.update(part);
+  const bool line_ends = part.ends_with('\n');
+  line_ += part.substr(0, part.size() - (line_ends ? 1 : 0)).substr(0, kKeptOctets - std::min(line_.size(), kKeptOctets));
+  if (line_ends) end_header_line();
 }
 
 void MboxScanner::end_header_line() {
@@ -187,14 +190,14 @@ void MboxScanner::take_body(std::string_view part) {
     newlines_ += part.size();
     return;
   }
-  for (; newlines_ > 0; --newlines_) body_.update("\n");
-  body_.update(part.substr(0, last + 1));
+  for (; newlines_ > 0; --newlines_) printer_.update("\n");
+  printer_.update(part.substr(0, last + 1));
   newlines_ = part.size() - last - 1;
 }
 
 void MboxScanner::begin_entry(std::uint64_t offset) {
-  entry_ = {.offset = offset, .length = 0, .marker = {}, .body_sha256 = {}};
-  body_ = Sha256();
+  entry_ = {.offset = offset, .length = 0, .marker = {}, .print = {}};
+  printer_ = MessagePrinter();
   newlines_ = 0;
   line_.clear();
   matched_ = 0;
@@ -205,7 +208,7 @@ void MboxScanner::begin_entry(std::uint64_t offset) {
 void MboxScanner::end_entry(std::uint64_t end) {
   if (place_ == Place::outside) return;
   entry_.length = end - entry_.offset;
-  entry_.body_sha256 = body_.finish();
+  entry_.print = printer_.finish().fingerprint;
   place_ = Place::outside;
   found_(entry_);
 }

@@ -15,7 +15,7 @@
 #include <string_view>
 
 #include "base/clock.h"
-#include "base/digest.h"
+#include "delivery/message_prints.h"
 
 namespace popsync::delivery {
 
@@ -53,8 +53,8 @@ class MboxEntryFormatter {
 struct MboxEntry {
   std::uint64_t offset = 0;  // of its From_ line
   std::uint64_t length = 0;
-  std::string marker;       // empty if it has none
-  std::string body_sha256;  // of what follows the header, without the newlines at its end: readers rewrite the header, never this
+  std::string marker;  // empty if it has none
+  std::string print;   // the fingerprint (message_prints.h) of what follows the From_ line, without the newlines at the end of the body
 };
 
 // Reads an mbox from its start and calls `found` for each entry. Every line that begins with "From " begins an entry: ours have no other, and what
@@ -70,6 +70,7 @@ class MboxScanner {
   enum class Place { outside, from_line, header, body };
 
   void take(std::string_view part);
+  void take_header(std::string_view part);
   void take_body(std::string_view part);
   void end_header_line();
   void begin_entry(std::uint64_t offset);
@@ -82,8 +83,8 @@ class MboxScanner {
   std::size_t matched_ = 0;  // octets of "From " at the start of this line
   std::string line_;         // the first octets of a header line
   MboxEntry entry_;
-  Sha256 body_;
-  std::uint64_t newlines_ = 0;  // at the end of the body so far, not hashed yet
+  MessagePrinter printer_;
+  std::uint64_t newlines_ = 0;  // at the end of the body so far, not in the print yet
 };
 
 }  // namespace popsync::delivery

@@ -41,25 +41,26 @@ void cut_torn_tail(LockedMbox& mbox, const std::vector<PendingEntry>& entries, c
   if (mbox.ends_torn_in(entries[first].offset, ready[first]->padding, names)) mbox.cut(entries[first].offset);
 }
 
-using Bodies = std::unordered_map<std::string, std::vector<std::string>>;  // by marker; two where a reader was killed while it rewrote the file
+using MarkedPrints =
+    std::unordered_map<std::string, std::vector<std::string>>;  // by marker; several where a reader was killed while it rewrote the file
 
-std::optional<std::string> staged_body(Fs& fs, StagingFolder& staging, const std::string& name) {
+std::optional<std::string> staged_print(Fs& fs, StagingFolder& staging, const std::string& name) {
   const auto file = fs.open(staging.dir(), name);
   if (!file) return std::nullopt;
-  std::optional<std::string> body;
-  MboxScanner scanner([&](const MboxEntry& entry) { body = entry.body_sha256; });
+  std::optional<std::string> print;
+  MboxScanner scanner([&](const MboxEntry& entry) { print = entry.print; });
   constexpr std::size_t kPieceOctets = 256UL * 1024;
   for (std::string part = fs.read(file->get(), kPieceOctets); !part.empty(); part = fs.read(file->get(), kPieceOctets)) scanner.update(part);
   scanner.finish();
-  return body;
+  return print;
 }
 
-EntryFate fate_by_marker(Fs& fs, StagingFolder& staging, const PendingEntry& entry, bool ready, const std::vector<std::string>& bodies) {
+EntryFate fate_by_marker(Fs& fs, StagingFolder& staging, const PendingEntry& entry, bool ready, const std::vector<std::string>& prints) {
   // Without its file nothing proves that what carries its marker is whole.
   if (!ready) return EntryFate::lost;
-  if (bodies.empty()) return EntryFate::absent;
-  const auto body = staged_body(fs, staging, entry.name);
-  return body && std::ranges::count(bodies, *body) > 0 ? EntryFate::appended : EntryFate::altered;
+  if (prints.empty()) return EntryFate::absent;
+  const auto print = staged_print(fs, staging, entry.name);
+  return print && std::ranges::count(prints, *print) > 0 ? EntryFate::appended : EntryFate::altered;
 }
 
 }  // namespace
@@ -74,15 +75,15 @@ std::vector<EntryFate> settle(Fs& fs, LockedMbox& mbox, StagingFolder& staging, 
   cut_torn_tail(mbox, entries, ready, first);
   // The rest is looked for, first in its place, then by its marker in the whole file, also where the file just ends: a reader may have moved an entry
   // and removed as many octets as it has.
-  Bodies bodies;
-  for (std::size_t i = first; i < entries.size(); ++i) bodies[entries[i].name];
+  MarkedPrints prints;
+  for (std::size_t i = first; i < entries.size(); ++i) prints[entries[i].name];
   MboxScanner scanner([&](const MboxEntry& entry) {
-    if (const auto wanted = bodies.find(entry.marker); wanted != bodies.end()) wanted->second.push_back(entry.body_sha256);
+    if (const auto wanted = prints.find(entry.marker); wanted != prints.end()) wanted->second.push_back(entry.print);
   });
   mbox.scan(scanner);
   for (std::size_t i = first; i < entries.size(); ++i) {
     if (whole_in_place(mbox, entries[i])) continue;
-    fates[i] = fate_by_marker(fs, staging, entries[i], ready[i].has_value(), bodies.at(entries[i].name));
+    fates[i] = fate_by_marker(fs, staging, entries[i], ready[i].has_value(), prints.at(entries[i].name));
   }
   return fates;
 }

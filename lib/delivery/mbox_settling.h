@@ -23,7 +23,7 @@ struct PendingEntry {
 enum class EntryFate {
   appended,  // whole in the mbox; durable once the file is synced
   absent,    // to be appended
-  altered,   // an entry with its marker has another body: left alone, and to be appended
+  altered,   // an entry with its marker is not whole: left alone, and to be appended
   lost,      // not in its place, and its staged file is gone or damaged: to be fetched again
 };
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "delivery/staging.h"
 
+#include <sys/file.h>
+
+#include <cerrno>
 #include <charconv>
 #include <utility>
 
@@ -13,6 +16,7 @@ namespace {
 constexpr std::size_t kWriteOctets = 256U * 1024U;  // one write call for most messages, bounded memory for the rest
 constexpr std::string_view kGenerationPrefix = "gen.";
 constexpr const char* kUnsynced = "unsynced";
+constexpr const char* kUnlearned = "unlearned";
 constexpr const char* kProbe = "probe";
 
 std::optional<std::uint64_t> generation_in(std::string_view name) {
@@ -28,8 +32,10 @@ std::string generation_name(std::uint64_t generation) { return std::string(kGene
 
 }  // namespace
 
-StagedMessage::StagedMessage(Fs& fs, int staging_dir, std::string name, std::optional<MboxEntryFormatter> entry)
-    : fs_(fs), dir_(staging_dir), name_(std::move(name)), fd_(fs.create(staging_dir, name_)), formatter_(std::move(entry)) {}
+StagedMessage::StagedMessage(Fs& fs, int staging_dir, std::string name, std::string& buffer, std::optional<MboxEntryFormatter> entry)
+    : fs_(fs), dir_(staging_dir), name_(std::move(name)), fd_(fs.create(staging_dir, name_)), formatter_(std::move(entry)), buffer_(buffer) {
+  buffer_.clear();  // of a message that was given up
+}
 
 StagedMessage::~StagedMessage() {
   if (synced_.valid()) synced_.wait();  // the pool still holds the descriptor
@@ -51,7 +57,6 @@ void StagedMessage::write(std::string_view wire_octets) {
 void StagedMessage::finish() {
   line_endings_.finish(buffer_);
   flush();
-  std::string().swap(buffer_);
   prints_ = printer_.finish();
   if (!formatter_) return;
   std::string end;
@@ -91,18 +96,20 @@ void StagedMessage::wait_synced() { synced_.get(); }
 
 StagingFolder::StagingFolder(Fs& fs, UniqueFd dir) : fs_(fs), dir_(std::move(dir)) {}
 
-std::unique_ptr<StagedMessage> StagingFolder::begin(std::string name) { return std::make_unique<StagedMessage>(fs_, dir_.get(), std::move(name)); }
+std::unique_ptr<StagedMessage> StagingFolder::begin(std::string name) {
+  return std::make_unique<StagedMessage>(fs_, dir_.get(), std::move(name), buffer_);
+}
 
 std::unique_ptr<StagedMessage> StagingFolder::begin_entry(std::string name, WallTime received) {
   MboxEntryFormatter formatter(name, received);
-  return std::make_unique<StagedMessage>(fs_, dir_.get(), std::move(name), std::move(formatter));
+  return std::make_unique<StagedMessage>(fs_, dir_.get(), std::move(name), buffer_, std::move(formatter));
 }
 
 void StagingFolder::sync() { fs_.sync_directory(dir_.get()); }
 
 std::vector<std::string> StagingFolder::names() {
   std::vector<std::string> names = fs_.list(dir_.get());
-  std::erase_if(names, [](const std::string& name) { return generation_in(name).has_value() || name == kUnsynced; });
+  std::erase_if(names, [](const std::string& name) { return generation_in(name).has_value() || name == kUnsynced || name == kUnlearned; });
   return names;
 }
 
@@ -133,6 +140,21 @@ void StagingFolder::mark_unsynced() {
 void StagingFolder::forget_unsynced() { fs_.unlink(dir_.get(), kUnsynced); }
 
 bool StagingFolder::unsynced() { return fs_.stat(dir_.get(), kUnsynced).has_value(); }
+
+void StagingFolder::mark_unlearned() {
+  forget_unlearned();
+  fs_.close(fs_.create(dir_.get(), kUnlearned));
+}
+
+void StagingFolder::forget_unlearned() { fs_.unlink(dir_.get(), kUnlearned); }
+
+std::optional<std::int64_t> StagingFolder::unlearned_since() {
+  const auto found = fs_.stat(dir_.get(), kUnlearned);
+  return found ? std::optional(found->modified) : std::nullopt;
+}
+
+// Of the folder itself: it is there before anything is in it. A file system without such locks (NFS has none for folders) keeps nobody out.
+bool StagingFolder::try_lock() { return ::flock(dir_.get(), LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK; }
 
 bool StagingFolder::copy(int from_dir, const std::string& from, const std::string& to, std::string_view sha256) {
   const auto source = fs_.open(from_dir, from);

@@ -36,7 +36,8 @@ struct EntryPrint {
 class StagedMessage {
  public:
   // With `entry`, the file holds the message as an entry of an mbox; prints() are those of the message all the same.
-  StagedMessage(Fs& fs, int staging_dir, std::string name, std::optional<MboxEntryFormatter> entry = {});
+  // `buffer` is used until finish(), by one message at a time, and keeps its memory for the next.
+  StagedMessage(Fs& fs, int staging_dir, std::string name, std::string& buffer, std::optional<MboxEntryFormatter> entry = {});
   StagedMessage(const StagedMessage&) = delete;
   StagedMessage& operator=(const StagedMessage&) = delete;
   ~StagedMessage();
@@ -74,7 +75,7 @@ class StagedMessage {
   std::string formatted_;
   Sha256 entry_digest_;
   EntryPrint entry_print_;
-  std::string buffer_;
+  std::string& buffer_;
   std::uint64_t wire_octets_ = 0;
   std::future<void> synced_;
   bool kept_ = false;
@@ -104,6 +105,13 @@ class StagingFolder {
   void mark_unsynced();
   void forget_unsynced();
   [[nodiscard]] bool unsynced();
+  // The state that fills this folder was lost or is older than the folder: files in the Maildir may be of messages that no row knows. The mark is
+  // made durable by sync(); its age tells how long ago that was found (seconds since 1970).
+  void mark_unlearned();
+  void forget_unlearned();
+  [[nodiscard]] std::optional<std::int64_t> unlearned_since();
+  // Keeps every other process out that looks for this, also one with a copy of our state, until this object is gone. False if one holds it.
+  [[nodiscard]] bool try_lock();
   // A new file `to` with the content of `from` in `from_dir`, synced; durable after sync(). False, and nothing is left, if `from` is gone or its
   // content does not have this SHA-256. What was at `to` is replaced.
   bool copy(int from_dir, const std::string& from, const std::string& to, std::string_view sha256);
@@ -115,6 +123,7 @@ class StagingFolder {
  private:
   Fs& fs_;
   UniqueFd dir_;
+  std::string buffer_;  // of the message that is being written
 };
 
 // SHA-256 of a file below `dir`; empty if it does not exist.

@@ -66,8 +66,14 @@ class Connection::Tracing : public pop3::ReplySink {
   pop3::ReplySink& sink_;
 };
 
-Connection::Connection(Transport& transport, const Clock& clock, Trace trace)
-    : transport_(transport), clock_(clock), trace_(std::move(trace)), buffer_(kReadOctets) {}
+Connection::Connection(Transport& transport, const Clock& clock, Trace trace, const Patience& patience)
+    : transport_(transport),
+      clock_(clock),
+      trace_(std::move(trace)),
+      buffer_(kReadOctets),
+      patience_(patience),
+      wait_max_(patience.session),
+      silence_max_(patience.reply) {}
 
 void Connection::submit(const pop3::Command& command) {
   if (trace_) trace_("C: " + pop3::to_trace(command));
@@ -78,7 +84,7 @@ void Connection::flush() {
   std::string octets = session_.take_output();
   if (octets.empty()) return;
   try {
-    transport_.send(octets, clock_.steady() + kReplyTimeout);
+    transport_.send(octets, clock_.steady() + patience_.reply);
   } catch (...) {
     OPENSSL_cleanse(octets.data(), octets.size());
     throw;
@@ -120,11 +126,15 @@ Reply Connection::await_reply() {
   return reply;
 }
 
-Reply Connection::await_greeting() {
-  silence_max_ = kGreetingTimeout;
-  Reply greeting = await_reply();
-  silence_max_ = kReplyTimeout;
-  return greeting;
+Reply Connection::await_greeting() { return await_reply_within(patience_.greeting); }
+
+Reply Connection::await_farewell() { return await_reply_within(patience_.farewell); }
+
+Reply Connection::await_reply_within(std::chrono::nanoseconds silence_max) {
+  silence_max_ = silence_max;
+  Reply reply = await_reply();
+  silence_max_ = patience_.reply;
+  return reply;
 }
 
 void Connection::expect_silence() {

@@ -19,6 +19,8 @@ namespace popsync::net {
 constexpr std::chrono::seconds kReplyTimeout{60};
 // A server that does not even greet within this time is none, or waits for TLS to begin.
 constexpr std::chrono::seconds kGreetingTimeout{30};
+// The server's last word is not waited for as long: it may be busy deleting, but whatever it did, the next listing tells.
+constexpr std::chrono::seconds kFarewellTimeout{30};
 // Less than kPaceOctetsMin received in kReplyTimeout of waiting counts as silence: a drip must not hold a session for ever.
 constexpr std::size_t kPaceOctetsMin = 1024;
 // A session may wait this long in all, and longer by what it was allowed for octets to come.
@@ -29,6 +31,18 @@ constexpr std::chrono::seconds kSessionExtraMax = std::chrono::hours(48);  // li
 constexpr std::size_t kCollectedOctetsMax = 1U << 20U;
 // Lines of one collected list (CAPA): a list without end must not keep a session for ever.
 constexpr std::size_t kCollectedLinesMax = 1000;
+
+// NOOP while the disk catches up; servers log out after a minute or ten (RFC 1939 section 3).
+constexpr std::chrono::seconds kKeepAliveEvery{30};
+
+// The waits of a session. A test of a server that falls silent has less patience.
+struct Patience {
+  std::chrono::milliseconds greeting = kGreetingTimeout;
+  std::chrono::milliseconds reply = kReplyTimeout;
+  std::chrono::milliseconds farewell = kFarewellTimeout;
+  std::chrono::milliseconds session = kSessionWaitMax;
+  std::chrono::milliseconds keep_alive = kKeepAliveEvery;
+};
 
 // A line of the dialogue: "C: STAT", "S: +OK 2 320", "S: [4711 octets]"; secrets masked, foreign text escaped.
 using Trace = std::function<void(std::string_view)>;
@@ -42,7 +56,7 @@ struct Reply {
 class Connection {
  public:
   // `transport` and `clock` must outlive the connection.
-  Connection(Transport& transport, const Clock& clock, Trace trace);
+  Connection(Transport& transport, const Clock& clock, Trace trace, const Patience& patience = {});
 
   // Queues a command; flush() sends all that are queued in one write.
   void submit(const pop3::Command& command);
@@ -55,8 +69,9 @@ class Connection {
   Reply request(const pop3::Command& command);
   // The reply to commands that were submitted before, in order.
   Reply await_reply();
-  // The greeting, within kGreetingTimeout.
+  // The greeting, and the answer to QUIT: each has a limit of its own.
   Reply await_greeting();
+  Reply await_farewell();
   // Error desynchronised if the server said something nobody asked for (RFC 1939 knows no such line; an autologout, or a message that was longer than
   // it looked).
   void expect_silence();
@@ -69,6 +84,7 @@ class Connection {
  private:
   class Tracing;
 
+  Reply await_reply_within(std::chrono::nanoseconds silence_max);
   [[nodiscard]] SteadyTime next_deadline() const;
   void account_for(std::size_t octets, std::chrono::nanoseconds waited);
   void note_progress();
@@ -81,8 +97,9 @@ class Connection {
   std::chrono::nanoseconds waited_since_progress_{};
   std::size_t octets_since_progress_ = 0;
   std::chrono::nanoseconds waited_in_all_{};
-  std::chrono::nanoseconds wait_max_ = kSessionWaitMax;
-  std::chrono::nanoseconds silence_max_ = kReplyTimeout;
+  Patience patience_;
+  std::chrono::nanoseconds wait_max_;
+  std::chrono::nanoseconds silence_max_;
   std::uint64_t traced_body_octets_ = 0;
 };
 

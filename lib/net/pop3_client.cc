@@ -92,7 +92,8 @@ class DeleSink : public pop3::ReplySink {
 
 }  // namespace
 
-Pop3Client::Pop3Client(Transport& transport, const Clock& clock, Trace trace) : connection_(transport, clock, std::move(trace)) {}
+Pop3Client::Pop3Client(Transport& transport, const Clock& clock, Trace trace, const Patience& patience)
+    : connection_(transport, clock, std::move(trace), patience) {}
 
 void Pop3Client::open(const LoginOptions& options, const SecretProvider& secret, const Opening& opening) {
   const Reply greeting = await_greeting(options.tls);
@@ -126,12 +127,13 @@ void Pop3Client::ask_capabilities() {
   asking_capabilities_ = false;
   if (!reply.status.ok()) return;  // RFC 2449 is optional
   capabilities_ = {};
-  capabilities_.announced = true;
+  capabilities_.announced = !reply.lines.empty();
   for (const std::string& line : reply.lines) capabilities_.add(line);
 }
 
-void Pop3Client::start_tls() {
-  // A server without CAPA may still know STLS; one that lists its capabilities and leaves STLS out may have had it removed on the way.
+void Pop3Client::start_tls(const LoginOptions& options) {
+  // A server without CAPA, or with an empty list, may still know STLS; one that lists its capabilities and leaves STLS out may have had it removed on
+  // the way.
   if (capabilities_.announced && !capabilities_.stls) {
     throw Error(ErrorCode::tls_failed, "the server does not offer STLS (or someone on the way removed it): no user name or password was sent",
                 "try tls = \"implicit\" (port 995)");
@@ -336,7 +338,7 @@ bool Pop3Client::quit(bool await_reply) {
   connection_.flush();
   if (!await_reply) return true;
   try {
-    return connection_.await_reply().status.ok();
+    return connection_.await_farewell().status.ok();
   } catch (const Error& error) {
     // A stop is a stop; every other failure here is "outcome unknown", which the next listing settles.
     if (error.code() == ErrorCode::interrupted) throw;

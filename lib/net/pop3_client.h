@@ -59,7 +59,7 @@ struct Opening {
 
 class Pop3Client {
  public:
-  Pop3Client(Transport& transport, const Clock& clock, Trace trace);
+  Pop3Client(Transport& transport, const Clock& clock, Trace trace, const Patience& patience = {});
 
   // Greeting to TRANSACTION state. Errors: greeting_refused, in_use, login_delay, server_temporary, server_permanent, login_refused, tls_failed,
   // insecure_login, and those of the transport. Nothing of the credential is sent before the gate has said yes.

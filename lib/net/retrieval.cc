@@ -66,6 +66,7 @@ class Follower : public pop3::ReplySink {
 
   [[nodiscard]] std::size_t answered() const { return answered_; }
   [[nodiscard]] std::size_t unproven() const { return unproven_.size(); }
+  [[nodiscard]] bool refused_last() const { return refused_; }
 
  private:
   static bool of_content(Verb verb) { return verb == Verb::retr || verb == Verb::top; }
@@ -110,6 +111,19 @@ void retrieve_in_window(Connection& connection, std::span<const ListingEntry> en
   }
 }
 
+void ask_marker(Connection& connection, Marker marker, const ListingEntry& entry, Follower& follower) {
+  try {
+    connection.submit({.verb = verb_of(marker), .argument = {}, .number = entry.number});
+    connection.flush();
+    connection.receive_all(follower);
+  } catch (const Error& error) {
+    // A server with a limit of messages refuses the next one and hangs up. Its refusal stood where a reply was due, so the stream was in step;
+    // without that word such a server would give the same messages in every session and none would ever be proven.
+    if (error.code() == ErrorCode::network && follower.refused_last()) follower.prove();
+    throw;
+  }
+}
+
 void retrieve_one_at_a_time(Connection& connection, std::span<const ListingEntry> entries, Marker marker, Part part, std::size_t unproven_max,
                             Follower& follower) {
   for (std::size_t i = 0; i < entries.size(); ++i) {
@@ -121,10 +135,8 @@ void retrieve_one_at_a_time(Connection& connection, std::span<const ListingEntry
     if (marker == Marker::none) {
       connection.expect_silence();
       follower.prove();
-    } else if (follower.unproven() > 0 && (last || follower.unproven() >= unproven_max)) {
-      connection.submit({.verb = verb_of(marker), .argument = {}, .number = entries[i].number});
-      connection.flush();
-      connection.receive_all(follower);
+    } else if (follower.unproven() > 0 && (last || follower.refused_last() || follower.unproven() >= unproven_max)) {
+      ask_marker(connection, marker, entries[i], follower);
     }
   }
 }

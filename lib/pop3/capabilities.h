@@ -11,7 +11,7 @@
 namespace popsync::pop3 {
 
 struct Capabilities {
-  bool announced = false;  // CAPA was answered +OK
+  bool announced = false;  // CAPA was answered with a list that names something
   bool user = false;
   bool top = false;
   bool uidl = false;

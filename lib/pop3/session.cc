@@ -104,7 +104,9 @@ void Session::read_status(std::string_view line, ReplySink& sink) {
   const bool before_login = state_ == SessionState::greeting || state_ == SessionState::authorization;
   const auto status = parse_status_line(line, before_login, form == ReplyForm::challenge);
   if (!status && state_ == SessionState::greeting) {
-    throw Error(ErrorCode::not_pop3, std::string(other_protocol(line)) + " answers here: " + escaped(line, kQuotedOctetsMax), "check host and port");
+    throw Error(ErrorCode::not_pop3,
+                std::string(other_protocol(line)) + " answers here: " + (line.empty() ? "an empty line" : escaped(line, kQuotedOctetsMax)),
+                "check host and port");
   }
   if (!status) {
     throw Error(ErrorCode::desynchronised,

@@ -14,6 +14,7 @@ namespace popsync::state {
 namespace {
 
 constexpr const char* kKeyFile = "install.key";
+constexpr const char* kDatabaseFile = "state.db";
 
 [[noreturn]] void unavailable(const Error& error) {
   throw Error(error.code() == ErrorCode::disk_full ? error.code() : ErrorCode::state_unavailable, "state directory: " + error.message(),
@@ -55,7 +56,7 @@ std::optional<std::string> read_key(Fs& fs, int dir) {
 
 }  // namespace
 
-std::string prepare_install(const std::string& state_dir) {
+std::string prepare_install(const std::string& state_dir, const std::string& lost_key) {
   Fs& fs = real_fs();
   try {
     const UniqueFd dir = make_path(fs, state_dir);
@@ -65,10 +66,10 @@ std::string prepare_install(const std::string& state_dir) {
     const FileLock lock = FileLock::take(state_dir + "/lock");
     if (auto key = read_key(fs, dir.get())) return *key;
     // A mailstore knows the key of a lost state; a database without its key would look like another installation.
-    if (fs.stat(dir.get(), "state.db")) {
+    if (fs.stat(dir.get(), kDatabaseFile)) {
       throw Error(ErrorCode::state_corrupt, "the state directory holds a database but no install.key", "put install.key back from a backup");
     }
-    const std::string key = random_octets(kSha256Octets);
+    const std::string key = lost_key.size() == kSha256Octets ? lost_key : random_octets(kSha256Octets);
     replace_file(fs, dir.get(), kKeyFile, key);
     return *read_key(fs, dir.get());
   } catch (const Error& error) {
@@ -83,6 +84,11 @@ std::optional<UniqueFd> open_state_directory(const std::string& state_dir) {
   } catch (const Error& error) {
     unavailable(error);
   }
+}
+
+bool is_unused(const std::string& state_dir) {
+  const auto dir = open_state_directory(state_dir);
+  return !dir || (!real_fs().stat(dir->get(), kKeyFile) && !real_fs().stat(dir->get(), kDatabaseFile));
 }
 
 std::optional<std::string> read_install_key(const std::string& state_dir) {

@@ -10,8 +10,12 @@
 namespace popsync::state {
 
 // Makes STATE (0700, with parents, durable), STATE/locks and the key if they are missing. Throws Error state_unavailable; refuses a directory
-// that others may write to or that belongs to another user.
-std::string prepare_install(const std::string& state_dir);
+// that others may write to or that belongs to another user. A key that is made is `lost_key`, if that is not empty: the one of a lost state, whose
+// mailstores are then known again.
+std::string prepare_install(const std::string& state_dir, const std::string& lost_key = {});
+
+// Neither key nor database is there: never used, or lost.
+bool is_unused(const std::string& state_dir);
 
 // The state directory, if it exists. Error state_unavailable if it cannot be opened.
 std::optional<UniqueFd> open_state_directory(const std::string& state_dir);

@@ -89,6 +89,14 @@ struct PublishedRow {
   bool unverified = false;
 };
 
+// A row that names a file: published, staged, or found there.
+struct FileRow {
+  RowId id = 0;
+  RowId mailstore = 0;
+  std::string name;
+  bool removable = false;
+};
+
 struct MailstoreRow {
   RowId id = 0;
   std::string path;
@@ -123,11 +131,13 @@ struct AccountRow {
   std::uint64_t octets_total = 0;
   std::uint64_t complete_listings = 0;  // counts up while messages are missing
   std::uint64_t last_listing_count = 0;
-  std::uint32_t equal_settlements = 0;  // sizes changed while the message did not
-  std::uint32_t rekeyings = 0;          // sessions in which all unique-ids had changed, without a quiet one between
-  bool top_fails = false;               // the answers to TOP fell out of step: not asked any more
-  std::string marker;                   // net::Marker learnt from this server
-  std::string policy;                   // leave_on_server at the last session
+  std::uint32_t equal_settlements = 0;            // sizes changed while the message did not
+  std::uint32_t rekeyings = 0;                    // sessions in which all unique-ids had changed, without a quiet one between
+  bool top_fails = false;                         // the answers to TOP fell out of step: not asked any more
+  std::uint32_t surprises = 0;                    // sessions in a row in which commands were sent ahead and the answers fell out of step
+  std::optional<std::uint32_t> expire_days = {};  // CAPA EXPIRE: the server deletes by itself; 0: what was retrieved
+  std::string marker;                             // net::Marker learnt from this server
+  std::string policy;                             // leave_on_server at the last session
 };
 
 // After this many settlements with equal content the server's sizes say nothing (durability: size_unstable).

@@ -87,6 +87,9 @@ constexpr std::array kSteps = {
     // A server whose unique-ids all change.
     "ALTER TABLE account ADD COLUMN rekeyings INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE account ADD COLUMN top_fails INTEGER NOT NULL DEFAULT 0",
+    // Servers that cannot bear commands sent ahead, or that delete by themselves.
+    "ALTER TABLE account ADD COLUMN surprises INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE account ADD COLUMN expire_days INTEGER",
     // What spares a session round trips. A row that goes makes its message a new one, which a short look at the maildrop would not find: whoever
     // deletes it, the next session lists the maildrop whole. The index answers "is a deletion due?" without a look at the rows.
     "CREATE TABLE server_memory("

@@ -84,6 +84,8 @@ AccountRow read_account(SQLite::Statement& row) {
   account.equal_settlements = small_at(row.getColumn("equal_settlements"));
   account.rekeyings = small_at(row.getColumn("rekeyings"));
   account.top_fails = flag_at(row.getColumn("top_fails"));
+  account.surprises = small_at(row.getColumn("surprises"));
+  if (const auto column = row.getColumn("expire_days"); !column.isNull()) account.expire_days = small_at(column);
   account.marker = row.getColumn("marker").getString();
   account.policy = row.getColumn("policy").getString();
   return account;
@@ -185,8 +187,8 @@ void StateStore::Impl::settle_log() const {
 StateStore::StateStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 StateStore::~StateStore() = default;
 
-std::unique_ptr<StateStore> StateStore::open(const std::string& directory) {
-  std::string key = prepare_install(directory);
+std::unique_ptr<StateStore> StateStore::open(const std::string& directory, const std::string& lost_key) {
+  std::string key = prepare_install(directory, lost_key);
   const std::string real = real_path(directory);
   return guarded([&] {
     {
@@ -330,6 +332,25 @@ std::vector<PublishedRow> StateStore::published(std::string_view account_id) {
                       .uid = pop3::UniqueId{octets_at(row.getColumn(2))},
                       .name = row.getColumn(3).getString(),
                       .unverified = flag_at(row.getColumn(4))});
+    }
+    return rows;
+  });
+}
+
+std::vector<FileRow> StateStore::files_at(const std::string& path) {
+  const std::lock_guard lock(impl_->mutex);
+  return guarded([&] {
+    std::vector<FileRow> rows;
+    SQLite::Statement& row = impl_->statement(
+        "SELECT message.id, message.mailstore, message.name, message.removable FROM message JOIN mailstore ON message.mailstore = mailstore.id "
+        "WHERE mailstore.path = ? AND message.name IS NOT NULL ORDER BY message.id");
+    const ResetAtEnd reset(row);
+    row.bind(1, path);
+    while (row.executeStep()) {
+      rows.push_back({.id = row.getColumn(0).getInt64(),
+                      .mailstore = row.getColumn(1).getInt64(),
+                      .name = row.getColumn(2).getString(),
+                      .removable = flag_at(row.getColumn(3))});
     }
     return rows;
   });

@@ -25,8 +25,8 @@ class Transaction;
 class StateStore {
  public:
   // Makes directory, key and database if they are missing, and brings the write-ahead log into the database once. Errors: state_unavailable,
-  // state_corrupt, newer_schema, lock_held (another process keeps the log busy for 30 s).
-  static std::unique_ptr<StateStore> open(const std::string& directory);
+  // state_corrupt, newer_schema, lock_held (another process keeps the log busy for 30 s). `lost_key`: see prepare_install().
+  static std::unique_ptr<StateStore> open(const std::string& directory, const std::string& lost_key = {});
   // Null if this state has never been used; makes nothing.
   static std::unique_ptr<StateStore> open_existing(const std::string& directory);
   ~StateStore();
@@ -45,6 +45,8 @@ class StateStore {
   std::vector<StagedRow> staged(std::string_view account_id);
   std::vector<HeldRow> held(std::string_view account_id);
   std::vector<PublishedRow> published(std::string_view account_id);
+  // Rows of all accounts that stand for a file in the mailstore at this path.
+  std::vector<FileRow> files_at(const std::string& path);
   std::optional<StoredPrints> prints(RowId id);
   // Of the rows that have one.
   std::vector<HeaderPrint> header_prints(std::string_view account_id);

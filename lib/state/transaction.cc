@@ -104,7 +104,8 @@ void Transaction::update_account(const AccountRow& account) {
   hold_->run(
       "UPDATE account SET name = ?, host = ?, user = ?, last_attempt = ?, last_success = ?, consecutive_failures = ?, error_at = ?, error_code = ?, "
       "error_message = ?, error_hint = ?, needs_operator = ?, secret_worked = ?, "
-      "complete_listings = ?, last_listing_count = ?, equal_settlements = ?, rekeyings = ?, top_fails = ?, marker = ?, policy = ? WHERE id = ?",
+      "complete_listings = ?, last_listing_count = ?, equal_settlements = ?, rekeyings = ?, top_fails = ?, "
+      "surprises = ?, expire_days = ?, marker = ?, policy = ? WHERE id = ?",
       [&](SQLite::Statement& row) {
         const auto& error = account.last_error;
         int index = 0;
@@ -125,6 +126,9 @@ void Transaction::update_account(const AccountRow& account) {
         row.bind(++index, static_cast<std::int64_t>(account.equal_settlements));
         row.bind(++index, static_cast<std::int64_t>(account.rekeyings));
         row.bind(++index, account.top_fails ? 1 : 0);
+        row.bind(++index, static_cast<std::int64_t>(account.surprises));
+        ++index;  // not bound: NULL
+        if (account.expire_days) row.bind(index, static_cast<std::int64_t>(*account.expire_days));
         row.bind(++index, account.marker);
         row.bind(++index, account.policy);
         row.bind(++index, account.id);
@@ -280,6 +284,14 @@ void Transaction::insert_known(const NewKnown& message) {
                row.bind(6, message.reason);
                row.bind(7, static_cast<std::int64_t>(message.tries));
              });
+}
+
+void Transaction::insert_found(const NewStaged& message, bool removable) {
+  const RowId id = insert_staged(message);
+  hold_->run("UPDATE message SET state = 2, removable = ? WHERE id = ?", [&](SQLite::Statement& row) {
+    row.bind(1, removable ? 1 : 0);
+    row.bind(2, id);
+  });
 }
 
 void Transaction::set_tries(RowId id, const std::string& reason, std::uint32_t tries) {

@@ -16,10 +16,11 @@ namespace {
 
 bool same_host(const std::string& left, const std::string& right) { return ::strcasecmp(left.c_str(), right.c_str()) == 0; }
 
-void record(state::StateStore& store, AccountDecision& decision) {
+void record(state::StateStore& store, AccountDecision& decision, const std::function<std::string()>& remembered_id) {
+  if (decision.match == AccountMatch::fresh && remembered_id) decision.row.id = remembered_id();
+  if (decision.row.id.empty()) decision.row.id = to_hex(random_octets(8));
   auto transaction = store.begin();
   if (decision.match == AccountMatch::fresh) {
-    decision.row.id = to_hex(random_octets(8));
     transaction.insert_account(decision.row);
   } else {
     transaction.update_account(decision.row);
@@ -58,7 +59,8 @@ void refuse_conflict(const std::string& name, const std::string& user, const sta
               "`popsync rename " + name + " NEWNAME` keeps the old account's state under another name, `popsync forget " + name + "` drops it");
 }
 
-state::AccountRow resolve_account(state::StateStore& store, const ConfiguredAccount& account, std::span<const std::string> configured) {
+state::AccountRow resolve_account(state::StateStore& store, const ConfiguredAccount& account, std::span<const std::string> configured,
+                                  const std::function<std::string()>& remembered_id) {
   // The usual case costs one look, however many accounts there are.
   const auto named = store.account_named(account.name);
   if (named && named->user == account.user && named->host == account.host) return *named;
@@ -69,7 +71,7 @@ state::AccountRow resolve_account(state::StateStore& store, const ConfiguredAcco
     log_info(account.name, "continues the state of the account " + decision.old_name + ", which has the same host and user");
   }
   try {
-    record(store, decision);
+    record(store, decision, remembered_id);
     return decision.row;
   } catch (const Error&) {
     // Another popsync may have made the row since we looked; names are unique.
@@ -77,6 +79,10 @@ state::AccountRow resolve_account(state::StateStore& store, const ConfiguredAcco
     if (decision.match != AccountMatch::fresh || again.match != AccountMatch::known) throw;
     return again.row;
   }
+}
+
+bool same_maildrop(const std::string& host, const std::string& user, const ConfiguredAccount& account) {
+  return same_host(host, account.host) && user == account.user;
 }
 
 }  // namespace popsync::sync

@@ -3,6 +3,7 @@
 // it to another host fetches nothing again, and another user under an old name never touches the old one's rows.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string>
 
@@ -35,7 +36,12 @@ AccountDecision decide_account(const ConfiguredAccount& account, std::span<const
 // Throws the Error of a conflict, with both ways out of it.
 [[noreturn]] void refuse_conflict(const std::string& name, const std::string& user, const state::AccountRow& stored);
 
-// Decides and records. Throws Error account_identity at a conflict.
-state::AccountRow resolve_account(state::StateStore& store, const ConfiguredAccount& account, std::span<const std::string> configured);
+// Decides and records. Throws Error account_identity at a conflict. `remembered_id`: asked for the id of an account that is new to the database; a
+// random one is made where it is not given, or says nothing.
+state::AccountRow resolve_account(state::StateStore& store, const ConfiguredAccount& account, std::span<const std::string> configured,
+                                  const std::function<std::string()>& remembered_id = {});
+
+// Are host and user, as something remembers them, the account's?
+bool same_maildrop(const std::string& host, const std::string& user, const ConfiguredAccount& account);
 
 }  // namespace popsync::sync

@@ -31,6 +31,7 @@ struct AccountSettings {
   net::Endpoint endpoint;
   net::TlsPolicy tls;
   net::LoginOptions login;  // login.user names the maildrop
+  net::Patience patience = {};
   MailstoreTarget mailstore;
   LeavePolicy leave;
   std::string leave_text;  // as configured, to notice a change

@@ -11,6 +11,7 @@
 #include "state/account_lock.h"
 #include "sync/account_identity.h"
 #include "sync/free_space.h"
+#include "sync/lost_state.h"
 #include "sync/maildrop_look.h"
 #include "sync/mailstore_opening.h"
 #include "sync/message_intake.h"
@@ -19,6 +20,7 @@
 #include "sync/publisher.h"
 #include "sync/recovery.h"
 #include "sync/rekeying_session.h"
+#include "sync/relearning_session.h"
 #include "sync/session_opening.h"
 #include "sync/session_records.h"
 #include "sync/short_listing.h"
@@ -27,9 +29,9 @@
 namespace popsync::sync {
 namespace {
 
-constexpr std::chrono::seconds kKeepAliveEvery{30};  // NOOP while the disk catches up; servers log out after a minute or ten (RFC 1939 section 3)
-constexpr const char* kMarkerAsked = "asked";        // what the database says when the session ended over the question
+constexpr const char* kMarkerAsked = "asked";  // what the database says when the session ended over the question
 constexpr const char* kMarkerAskedTwice = "asked twice";
+constexpr std::uint32_t kSurprisesMax = 2;        // in so many sessions in a row, and it is no accident: the server gets one command at a time
 constexpr std::uint64_t kOldDeletionsTold = 100;  // a changed policy that deletes more is announced with the number
 
 net::Marker marker_from(const std::string& text) {
@@ -59,7 +61,7 @@ class AccountSync {
 
   // The story.
   void run() {
-    account_ = resolve_account(services_.store, {settings_.name, settings_.endpoint.host, settings_.login.user}, services_.configured_names);
+    account_ = resolve_remembered(services_.store, services_.fs, configured_mailstore(settings_), services_.configured_names);
     report_.secret_worked = account_->secret_worked;
     const state::FileLock lock = state::lock_account(services_.store.directory(), account_->id, services_.command, request_.lock_wait, request_.stop);
     stored_ = services_.store.account(account_->id);
@@ -67,6 +69,7 @@ class AccountSync {
     account_ = stored_;
     records_.emplace(services_.store, services_.clock, settings_, *account_);
     std::optional<OpenMailstore> mailstore = find_mailstore(services_.store, services_.fs, *account_, settings_.mailstore);
+    if (mailstore) take_into_use(services_.store, *account_, *mailstore);
     recover_first(mailstore);
     server_ = stored_server_ = services_.store.server_memory(account_->id);  // recovery may have taken rows away, and with them the listing
     space_.need(mailstore ? &*mailstore : nullptr, 0);
@@ -92,16 +95,22 @@ class AccountSync {
  private:
   // Returns whether messages are left that broke a session before and wait for one of their own.
   bool hold_session(std::optional<OpenMailstore>& mailstore) {
-    const auto last = listing_to_compare(services_.store, services_.clock, settings_, *account_, server_);
+    // What a lost state knew is told from names only beside the whole listing.
+    const bool unlearned = mailstore && mailstore->maildir && mailstore->staging().unlearned_since();
+    const auto last = unlearned ? std::nullopt : listing_to_compare(services_.store, services_.clock, settings_, *account_, server_);
     glancing_ = last.has_value();
     OpenSession session = open(last);
     // A new mailstore is made once the account has proved to be real: a wrong password must not leave folders behind.
     if (!mailstore) {
       mailstore.emplace(open_mailstore(services_.store, services_.fs, *account_, settings_.mailstore));
+      take_into_use(services_.store, *account_, *mailstore);
+      if (mailstore->maildir && mailstore->staging().unlearned_since()) recover_first(mailstore);  // what a lost state left in staging
       refuse_if_undurable(*mailstore);
     }
     const MaildropLook seen = look(*session.client, last);
     glancing_ = false;
+    relearn_if_marked({.store = services_.store, .fs = services_.fs, .clock = services_.clock, .account = *account_, .mailstore = *mailstore},
+                      seen.listing, hides_messages(settings_));
     FetchPlan plan = seen.listing.complete ? make_plan(*session.client, seen.listing) : plan_new(seen);
     records_->record_plan(plan, seen.listing);
     const bool left = put_off_apart(plan);
@@ -142,7 +151,7 @@ class AccountSync {
 
   void recover_first(std::optional<OpenMailstore>& mailstore) {
     const Recovered recovered = recover(services_.store, services_.fs, services_.clock, *account_, mailstore ? &*mailstore : nullptr);
-    report_.recovered = recovered.published + recovered.unverified;
+    report_.recovered += recovered.published + recovered.unverified;
     if (recovered.published > 0) log_info(settings_.name, counted(recovered.published, "message") + " finished after an interruption");
   }
 
@@ -160,8 +169,16 @@ class AccountSync {
     server_.listing.reset();  // until this session has ended well
     account_->secret_worked = true;
     report_.secret_worked = true;
-    report_.login_delay = session.client->capabilities().login_delay.value_or(std::chrono::seconds(0));
+    learn_from(session);
     return session;
+  }
+
+  void learn_from(const OpenSession& session) {
+    const pop3::Capabilities& capabilities = session.client->capabilities();
+    report_.login_delay = capabilities.login_delay.value_or(std::chrono::seconds(0));
+    if (!capabilities.announced) return;
+    account_->expire_days.reset();
+    if (capabilities.expire) account_->expire_days = static_cast<std::uint32_t>(capabilities.expire->count());
   }
 
   MaildropLook look(net::Pop3Client& client, const std::optional<state::KnownListing>& last) {
@@ -235,7 +252,7 @@ class AccountSync {
       transfer(client, plan, intake);
       intake.flush();
       tell(Progress::Phase::publishing);
-      while (!publisher.finish(kKeepAliveEvery)) client.noop();
+      while (!publisher.finish(settings_.patience.keep_alive)) client.noop();
     } catch (const Error& error) {
       save_proven(error, intake, publisher);
       throw;
@@ -259,16 +276,18 @@ class AccountSync {
     std::vector<pop3::ListingEntry> entries;
     entries.reserve(plan.fetch.size());
     for (const Fetch& fetch : plan.fetch) entries.push_back(fetch.entry);
-    const net::Sending sending = apart_ ? net::Sending::apart : client.pipelining() ? net::Sending::ahead : net::Sending::one_at_a_time;
+    ahead_ = !apart_ && client.pipelining() && account_->surprises < kSurprisesMax;
+    const net::Sending sending = apart_ ? net::Sending::apart : ahead_ ? net::Sending::ahead : net::Sending::one_at_a_time;
     net::retrieve(client.connection(), entries, marker_, sending, intake);
+    if (ahead_) account_->surprises = 0;
   }
 
   // The session has failed; what its markers proved is whole all the same, and stays.
   void save_proven(const Error& error, MessageIntake& intake, Publisher& publisher) {
-    if (error.code() == ErrorCode::desynchronised) account_->marker.clear();  // a surprise: learn anew
+    if (error.code() == ErrorCode::desynchronised) note_surprise();
     try {
       intake.flush();
-      while (!publisher.finish(kKeepAliveEvery)) {
+      while (!publisher.finish(settings_.patience.keep_alive)) {
       }
       note_published(publisher);
       note_settled(intake);
@@ -277,6 +296,14 @@ class AccountSync {
     } catch (const Error& second) {
       if (second.code() != error.code()) log_warning(settings_.name, std::string("while saving what had come: ") + second.what());
     }
+  }
+
+  // Some servers, and programs between, merge or reorder the answers to commands that were sent ahead. One message that is not byte-stuffed looks the
+  // same, but from the next session on it is fetched apart.
+  void note_surprise() {
+    account_->marker.clear();  // learn anew
+    if (!ahead_ || ++account_->surprises < kSurprisesMax) return;
+    log_warning(settings_.name, "the server's answers to commands sent ahead keep falling out of step; from now on it gets one at a time");
   }
 
   // Which message broke the session, if one did. What went wrong here, or between two messages, is nobody's fault.
@@ -364,6 +391,7 @@ class AccountSync {
   bool opened_ = false;    // the server was reached and has taken the login
   bool glancing_ = false;  // a glance at the maildrop is under way
   bool undone_ = false;    // a message was refused, or its deletion is not certain
+  bool ahead_ = false;     // its RETRs were sent ahead
   bool apart_ = false;     // the session at hand is for messages that broke one before
   bool blamed_ = false;    // it failed because of a message
   std::vector<Published> published_;
@@ -407,6 +435,7 @@ std::uint64_t recover_account(const SyncServices& services, const AccountSetting
   if (decision.match == AccountMatch::fresh || decision.match == AccountMatch::conflict) return 0;
   const state::FileLock lock = state::lock_account(services.store.directory(), decision.row.id, services.command, std::chrono::milliseconds(0), stop);
   std::optional<OpenMailstore> mailstore = find_mailstore(services.store, services.fs, decision.row, settings.mailstore);
+  if (mailstore) take_into_use(services.store, decision.row, *mailstore);
   const Recovered recovered = recover(services.store, services.fs, services.clock, decision.row, mailstore ? &*mailstore : nullptr);
   return recovered.published + recovered.unverified;
 }

@@ -1,15 +1,71 @@
 // SPDX-License-Identifier: MIT
 #include "sync/dry_run.h"
 
+#include <algorithm>
 #include <optional>
+#include <string>
+#include <unordered_set>
+#include <utility>
 
+#include "base/fs.h"
+#include "delivery/maildir_reader.h"
 #include "state/account_lock.h"
 #include "sync/account_identity.h"
+#include "sync/lost_state.h"
+#include "sync/mailstore_opening.h"
 #include "sync/plan_policy.h"
 #include "sync/rekeying_session.h"
+#include "sync/relearning.h"
 #include "sync/session_opening.h"
 
 namespace popsync::sync {
+namespace {
+
+// Whose tokens the next sync would look for in the Maildir: of a lost state, or of one that is older than it; empty mostly.
+std::optional<TokenOwner> owner_to_relearn(state::StateStore* store, const AccountSettings& settings, const state::AccountRow& account) {
+  if (settings.mailstore.kind != state::MailstoreKind::maildir) return std::nullopt;
+  if (store != nullptr && !account.id.empty()) {
+    if (auto mailstore = find_mailstore(*store, real_fs(), account, settings.mailstore)) {
+      const bool marked = mailstore->ahead || mailstore->staging().unlearned_since();
+      return marked ? std::optional(TokenOwner{.install_key = store->install_key(), .account_id = account.id}) : std::nullopt;
+    }
+  }
+  const delivery::Inspection found = delivery::inspect(real_fs(), settings.mailstore.path, store == nullptr ? "" : store->install_key());
+  if (store != nullptr && found.condition != delivery::MailstoreCondition::ours) return std::nullopt;
+  const ConfiguredAccount configured = configured_mailstore(settings).account;
+  for (const delivery::MailstoreId::Account& each : found.accounts) {
+    if (account.id.empty() ? same_maildrop(each.host, each.user, configured) : each.id == account.id) {
+      return TokenOwner{.install_key = found.install_key, .account_id = each.id};
+    }
+  }
+  return std::nullopt;
+}
+
+// As the next sync would, but in memory.
+void relearn_rows(state::StateStore* store, const AccountSettings& settings, const state::AccountRow& account, const net::MaildropListing& listing,
+                  std::vector<state::MessageRow>& rows) {
+  const auto owner = listing.unique_ids ? owner_to_relearn(store, settings, account) : std::nullopt;
+  const auto reader = owner ? delivery::MaildirReader::open(real_fs(), settings.mailstore.path) : std::nullopt;
+  if (!reader) return;
+  std::unordered_set<std::string> claimed;
+  if (store != nullptr) {
+    for (state::FileRow& row : store->files_at(settings.mailstore.path)) claimed.insert(std::move(row.name));
+  }
+  std::vector<FileOfMailstore> files;
+  for (std::string& name : reader->names()) {
+    if (!claimed.contains(name)) files.push_back({.mailstore = 0, .name = std::move(name)});
+  }
+  for (const Recognised& each : relearn_from_names(listing.entries, rows, files, *owner).here) {
+    std::erase_if(rows, [&](const state::MessageRow& row) { return std::ranges::count(each.replaces, row.id) > 0; });
+    state::MessageRow row;
+    row.state = state::RowState::seen;
+    row.uid = each.entry.uid;
+    row.list_size = each.entry.list_size;
+    rows.push_back(std::move(row));
+  }
+}
+
+}  // namespace
 
 DryRun plan_account(state::StateStore* store, const Clock& clock, const SyncRequest& request, const std::vector<std::string>& configured_names,
                     const std::string& command) {
@@ -30,6 +86,7 @@ DryRun plan_account(state::StateStore* store, const Clock& clock, const SyncRequ
   OpenSession session = open_session(settings, request.secret, clock, request.stop, request.trace);
   const net::MaildropListing listing = list_maildrop(*session.client, settings);
   need_unique_ids(listing, settings);
+  relearn_rows(store, settings, account, listing, rows);
   const PlanPolicy policy = policy_for(settings, account, rows, listing.unique_ids, clock);
   if (store != nullptr) {
     const auto learn = [&](const pop3::ListingEntry& entry) { return net::learn_marker(session.client->connection(), entry); };

@@ -21,6 +21,9 @@ struct Group {
   std::vector<std::size_t> rows;
 };
 
+// A row with the prints of a stored message: one that we published, or whose file was adopted beyond doubt.
+bool has_prints(const MessageRow& row) { return row.state == RowState::published || (row.state == RowState::seen && row.removable); }
+
 bool may_be_removed(const MessageRow& row) { return row.removable && row.deletions < kDeletionsMax; }
 
 class Planner {
@@ -96,7 +99,7 @@ class Planner {
       if (row.state == RowState::held) continue;
       const bool free = entry_of_[i] == kNone || entry_of_[i] == index;
       candidates.push_back({.row = row.id,
-                            .has_prints = row.state == RowState::published,
+                            .has_prints = has_prints(row),
                             .free = free,
                             .removable = may_be_removed(row),
                             .size_differs = free && row.list_size != listing_[index].list_size});
@@ -134,7 +137,7 @@ class Planner {
     }
     const bool due = deletion_due(row, policy_);
     const bool returned = row.absent_since.has_value();
-    const bool comparable = row.state == RowState::published;
+    const bool comparable = has_prints(row);
     if (comparable && ((returned && !policy_.hides_messages) || (due && needs_content_before_removal(entry)))) {
       settle(index, row, due);
       return;

@@ -7,18 +7,45 @@
 #include "base/escape.h"
 #include "base/log.h"
 #include "state/transaction.h"
+#include "sync/account_identity.h"
 
 namespace popsync::sync {
 namespace {
 
+// A state that was lost, or is older than the folder, may not be gone: another copy of it may go on filling the same Maildir. Two generations more
+// make that one older in its turn, so that it learns what we fetch, and nothing comes twice.
+constexpr std::uint64_t kGenerationsAhead = 2;
+
+// Durable before the generation is recorded: until then the folder is ahead, and this is done again.
+std::uint64_t mark_unlearned(delivery::StagingFolder& staging) {
+  const std::uint64_t generation = staging.generation().value_or(0) + kGenerationsAhead;
+  staging.mark_unlearned();
+  staging.set_generation(generation);
+  staging.sync();
+  return generation;
+}
+
+// Its id file, which is of this state, has the account already.
+bool names_account(const delivery::Inspection& found, const state::AccountRow& account) {
+  return found.condition == delivery::MailstoreCondition::ours &&
+         std::ranges::count(found.accounts, account.id, &delivery::MailstoreId::Account::id) > 0;
+}
+
 // The transaction holds the state's lock, so two accounts that share a Maildir do not write its id file at once.
 OpenMailstore make_mailstore(state::StateStore& store, Fs& fs, const state::AccountRow& account, const std::string& path) {
   auto transaction = store.begin();
+  const bool lost = names_account(delivery::inspect(fs, path, store.install_key()), account);
   delivery::Maildir maildir = delivery::Maildir::make(fs, path, owner_of(store, account));
-  maildir.staging().set_generation(0);
-  maildir.staging().sync();
+  std::uint64_t generation = 0;
+  if (lost) {
+    generation = mark_unlearned(maildir.staging());
+  } else {
+    maildir.staging().set_generation(generation);
+    maildir.staging().sync();
+  }
   const state::RowId id = transaction.insert_mailstore(account.id, path, maildir.id());
-  const state::MailstoreRow row{.id = id, .path = path, .store_id = maildir.id(), .generation = 0};
+  transaction.set_generation(id, generation);
+  const state::MailstoreRow row{.id = id, .path = path, .store_id = maildir.id(), .generation = generation};
   transaction.commit();
   return {.row = row, .maildir = std::move(maildir), .mbox = {}};
 }
@@ -54,17 +81,18 @@ std::optional<state::MailstoreRow> known_row(state::StateStore& store, const sta
   return *row;
 }
 
-// The Maildir remembers this user and host under an account that the database has never heard of: the database was lost, and fetching into the
-// Maildir would double what it holds.
+// The Maildir remembers this user and host under an account that the database has never heard of, while it knows the account under another id: it was
+// lost after all that, and fetching into the Maildir would double what it holds.
 void refuse_lost_state(state::StateStore& store, const state::AccountRow& account, const std::string& path, const delivery::Inspection& found) {
-  if (found.condition != delivery::MailstoreCondition::ours) return;
+  if (found.condition != delivery::MailstoreCondition::ours || names_account(found, account)) return;
   const auto known = store.accounts();
   for (const delivery::MailstoreId::Account& each : found.accounts) {
-    if (each.user != account.user || each.host != account.host || std::ranges::count(known, each.id, &state::AccountRow::id) > 0) continue;
+    if (!same_maildrop(each.host, each.user, {.name = account.name, .host = account.host, .user = account.user})) continue;
+    if (std::ranges::count(known, each.id, &state::AccountRow::id) > 0) continue;
     throw Error(ErrorCode::mailstore_foreign,
                 "the Maildir " + escaped(path) + " was filled from this maildrop under a state that is gone: was state.db removed?",
-                "put the state directory back from a backup; or, to go on with new mail only: `popsync seed " + account.name +
-                    "`, then `popsync check " + account.name + " --accept-mailstore`");
+                "put the state directory back from a backup; or `popsync adopt " + account.name +
+                    "` recognises its mail by the headers, and nothing is fetched twice");
   }
 }
 
@@ -78,27 +106,41 @@ void refuse_unsuitable(state::StateStore& store, Fs& fs, const state::AccountRow
   refuse_lost_state(store, account, target.path, found);
 }
 
-// The folder's generation and the stored one differ by at most one batch, unless one of both came out of a backup.
-void check_generation(const state::MailstoreRow& row, delivery::StagingFolder& staging, const std::string& account) {
-  const auto found = staging.generation();
-  if (found == row.generation || found == row.generation + 1) return;
-  if (found && *found > row.generation) {
-    throw Error(ErrorCode::state_corrupt,
-                "the state is older than the Maildir " + escaped(row.path) + ": was the state directory restored from a backup?",
-                "put the newer state directory back; syncing now would fetch again what the Maildir holds");
+// The folder's generation is raised before the database hears of it, by one, and by a batch whose rows are STAGED until then. What else is ahead
+// shows that the state came out of a backup; what is behind, that the Maildir did.
+bool is_ahead(const state::MailstoreRow& row, std::uint64_t found, bool staged) { return found > row.generation + (staged ? 1 : 0); }
+
+bool has_staged(state::StateStore& store, const state::AccountRow& account, const state::MailstoreRow& row) {
+  return std::ranges::any_of(store.staged(account.id), [&](const state::StagedRow& staged) { return staged.mailstore == row.id; });
+}
+
+void check_generation(state::StateStore& store, const state::AccountRow& account, OpenMailstore& mailstore) {
+  const state::MailstoreRow& row = mailstore.row;
+  const auto found = mailstore.staging().generation();
+  if (!found || *found < row.generation) {
+    throw Error(ErrorCode::mailstore_unavailable, "the Maildir " + escaped(row.path) + " is older than the state: was it restored from a backup?",
+                "if meant: `popsync check " + account.name + " --accept-mailstore`, then `popsync refetch " + account.name + " --missing`");
   }
-  throw Error(ErrorCode::mailstore_unavailable, "the Maildir " + escaped(row.path) + " is older than the state: was it restored from a backup?",
-              "if meant: `popsync check " + account + " --accept-mailstore`, then `popsync refetch " + account + " --missing`");
+  mailstore.ahead = is_ahead(row, *found, has_staged(store, account, row));
+  // What is settled in it counts on from the folder's, never back.
+  if (mailstore.ahead) mailstore.row.generation = *found;
 }
 
 // What the accepted mailstore does not hold must not be deleted on the server: it may be the only copy.
-void distrust_missing(state::Transaction& transaction, OpenMailstore& mailstore, const std::vector<state::PublishedRow>& published) {
+void distrust_missing(state::Transaction& transaction, OpenMailstore& mailstore, const std::vector<state::FileRow>& files) {
   std::vector<std::string> wanted;
-  for (const state::PublishedRow& row : published) wanted.push_back(row.name);
+  for (const state::FileRow& row : files) wanted.push_back(row.name);
   const auto present = present_in(mailstore, wanted);
-  for (const state::PublishedRow& row : published) {
+  for (const state::FileRow& row : files) {
     if (!present.contains(row.name)) transaction.set_removable(row.id, false);
   }
+}
+
+// Of this account alone; two may share a Maildir.
+std::vector<state::FileRow> files_of(state::StateStore& store, const state::MailstoreRow& mailstore) {
+  std::vector<state::FileRow> files = store.files_at(mailstore.path);
+  std::erase_if(files, [&](const state::FileRow& each) { return each.mailstore != mailstore.id || !each.removable; });
+  return files;
 }
 
 }  // namespace
@@ -114,7 +156,7 @@ std::optional<OpenMailstore> find_mailstore(state::StateStore& store, Fs& fs, co
     return std::nullopt;
   }
   OpenMailstore mailstore = open_as_it_is(store, fs, account, *row, target.mbox_locks);
-  if (mailstore.maildir) check_generation(*row, mailstore.staging(), account.name);
+  if (mailstore.maildir) check_generation(store, account, mailstore);
   return mailstore;
 }
 
@@ -139,25 +181,51 @@ OpenMailstore open_mailstore(state::StateStore& store, Fs& fs, const state::Acco
   return mbox ? make_mbox(store, fs, account, target) : make_mailstore(store, fs, account, target.path);
 }
 
+bool is_remembered(state::StateStore& store, Fs& fs, const state::AccountRow& account, const MailstoreTarget& target) {
+  return target.kind == state::MailstoreKind::maildir && names_account(delivery::inspect(fs, target.path, store.install_key()), account);
+}
+
+void take_into_use(state::StateStore& store, const state::AccountRow& account, OpenMailstore& mailstore) {
+  if (!mailstore.maildir) return;
+  if (!mailstore.staging().try_lock()) {
+    throw Error(ErrorCode::lock_held, "the Maildir " + escaped(mailstore.row.path) + " is being filled by a popsync with another state directory",
+                "one state is enough: stop one of both");
+  }
+  if (!mailstore.ahead) return;
+  const std::uint64_t generation = mark_unlearned(mailstore.staging());
+  auto transaction = store.begin();
+  transaction.set_generation(mailstore.row.id, generation);
+  transaction.commit();
+  mailstore.row.generation = generation;
+  mailstore.ahead = false;
+  log_warning(account.name, "the state is older than the Maildir " + escaped(mailstore.row.path) +
+                                " (was the state directory restored from a backup?); what was fetched since is learnt from the names of its files");
+}
+
 OpenMailstore accept_mailstore(state::StateStore& store, Fs& fs, const state::AccountRow& account, const MailstoreTarget& target) {
   const auto row = known_row(store, account, target);
   const bool mbox = target.kind == state::MailstoreKind::mbox;
   if (!row) return mbox ? make_mbox(store, fs, account, target) : make_mailstore(store, fs, account, target.path);
-  std::vector<state::PublishedRow> published = store.published(account.id);
-  std::erase_if(published, [&](const state::PublishedRow& each) { return each.mailstore != row->id; });
+  const std::vector<state::FileRow> files = files_of(store, *row);
+  const bool staged = has_staged(store, account, *row);
   OpenMailstore accepted{.row = *row, .maildir = {}, .mbox = {}};
   if (mbox) accepted.mbox.emplace(delivery::Mbox::make(fs, place_of(store, account, target)));
   auto transaction = store.begin();
   if (!mbox) {
     accepted.maildir.emplace(delivery::Maildir::make(fs, target.path, owner_of(store, account)));
-    accepted.row.generation = accepted.maildir->staging().generation().value_or(row->generation);
+    const auto generation = accepted.maildir->staging().generation();
+    accepted.row.generation = generation.value_or(row->generation);
     accepted.row.store_id = accepted.maildir->id();
-    accepted.maildir->staging().set_generation(accepted.row.generation);
-    accepted.maildir->staging().sync();
+    if (generation && is_ahead(*row, *generation, staged)) {
+      accepted.row.generation = mark_unlearned(accepted.maildir->staging());
+    } else {
+      accepted.maildir->staging().set_generation(accepted.row.generation);
+      accepted.maildir->staging().sync();
+    }
     transaction.set_mailstore_id(row->id, accepted.row.store_id);
     transaction.set_generation(row->id, accepted.row.generation);
   }
-  distrust_missing(transaction, accepted, published);
+  distrust_missing(transaction, accepted, files);
   transaction.commit();
   return accepted;
 }

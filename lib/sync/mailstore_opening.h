@@ -19,6 +19,7 @@ struct OpenMailstore {
   state::MailstoreRow row;
   std::optional<delivery::Maildir> maildir;  // one of the two
   std::optional<delivery::Mbox> mbox;
+  bool ahead = false;  // of the state, which is older: put back from a backup
 
   delivery::StagingFolder& staging() { return maildir ? maildir->staging() : mbox->staging(); }
   std::uint64_t free_octets() { return maildir ? maildir->free_octets() : mbox->free_octets(); }
@@ -32,14 +33,23 @@ delivery::MailstoreOwner owner_of(const state::StateStore& store, const state::A
 
 // The mailstore at a path that the account has used before; empty if the path is new to it, after making sure that one could be made there.
 // Makes nothing. Errors: mailstore_unavailable, mailstore_foreign.
+// An account of a Maildir that was filled under a lost state has its id by now (lost_state.h); the Maildir is new to the state all the same.
 std::optional<OpenMailstore> find_mailstore(state::StateStore& store, Fs& fs, const state::AccountRow& account, const MailstoreTarget& target);
 
 // The mailstore of a row, for looking or settling, whatever its generation says. Errors: mailstore_unavailable, mailstore_foreign.
 OpenMailstore open_as_it_is(state::StateStore& store, Fs& fs, const state::AccountRow& account, const state::MailstoreRow& row,
                             const delivery::MboxLockKinds& locks = {});
 
-// As find_mailstore(), and makes it if it is new. Errors: mailstore_unavailable, mailstore_foreign.
+// As find_mailstore(), and makes it if it is new. One that was filled under a lost state is marked: files in it may be of messages that no row knows.
+// Errors: mailstore_unavailable, mailstore_foreign.
 OpenMailstore open_mailstore(state::StateStore& store, Fs& fs, const state::AccountRow& account, const MailstoreTarget& target);
+
+// Does a Maildir of this state name the account, so that it was filled for it, under a lost database perhaps?
+bool is_remembered(state::StateStore& store, Fs& fs, const state::AccountRow& account, const MailstoreTarget& target);
+
+// Before anything else is done with it, under the account's lock: keeps out sessions of other states (a copy of this one), and marks a Maildir that
+// is ahead of an older state. Throws Error lock_held.
+void take_into_use(state::StateStore& store, const state::AccountRow& account, OpenMailstore& mailstore);
 
 // The operator says that what is there now is meant: a Maildir's id (made if missing) and its generation are taken as they are.
 OpenMailstore accept_mailstore(state::StateStore& store, Fs& fs, const state::AccountRow& account, const MailstoreTarget& target);

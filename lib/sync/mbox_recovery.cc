@@ -24,17 +24,23 @@ class MboxRecovery {
       : store_(store), fs_(fs), clock_(clock), account_(account), mailstore_(mailstore), rows_(std::move(rows)) {}
 
   Recovered run() {
-    if (!rows_.empty()) {
+    // Files in staging without rows are of one who was killed before or after its COMMIT, perhaps with the locks in its hand. Taking them over
+    // removes the dot lock of the dead, for which other programs would wait.
+    if (!rows_.empty() || !mailstore_.staging().names().empty()) {
       delivery::LockedMbox mbox = mailstore_.mbox->lock();
-      settle(mbox);
-      complete(mbox);
-      record();
+      if (!rows_.empty()) settle_under(mbox);
     }
     sweep();
     return result_;
   }
 
  private:
+  void settle_under(delivery::LockedMbox& mbox) {
+    settle(mbox);
+    complete(mbox);
+    record();
+  }
+
   void settle(delivery::LockedMbox& mbox) {
     std::ranges::sort(rows_, {}, [](const StagedRow& row) { return row.entry.offset; });
     std::vector<delivery::PendingEntry> entries;

@@ -11,7 +11,7 @@
 namespace popsync::sync {
 
 MessageIntake::MessageIntake(Context context, std::span<const Fetch> fetches)
-    : context_(std::move(context)), fetches_(fetches), complete_(fetches.size()) {
+    : context_(std::move(context)), install_key_(context_.store.install_key()), fetches_(fetches), complete_(fetches.size()) {
   progress_.messages_total = fetches.size();
   for (const Fetch& fetch : fetches) progress_.octets_total += fetch.entry.list_size.value_or(0);
   tell(Progress::Phase::retrieving);
@@ -20,7 +20,7 @@ MessageIntake::MessageIntake(Context context, std::span<const Fetch> fetches)
 void MessageIntake::begin(std::size_t index) {
   const pop3::ListingEntry& entry = fetches_[index].entry;
   context_.space.expect(context_.mailstore, entry.list_size.value_or(0));
-  const std::string token = delivery::make_token(context_.store.install_key(), context_.account.id, entry.uid.octets, entry.list_size);
+  const std::string token = delivery::make_token(install_key_, context_.account.id, entry.uid.octets, entry.list_size);
   delivery::StagingFolder& staging = context_.mailstore.staging();
   open_ = context_.mailstore.mbox ? staging.begin_entry(delivery::make_marker(token), context_.clock.wall())
                                   : staging.begin(delivery::make_name(context_.clock, token));
@@ -38,6 +38,10 @@ void MessageIntake::body(std::size_t index, std::string_view octets) {
 }
 
 void MessageIntake::complete(std::size_t index) {
+  refusals_.insert(refusals_.end(), refused_since_.begin(), refused_since_.end());
+  refused_since_.clear();
+  refusing_ = false;
+  given_ = true;
   open_->finish();
   open_->start_sync(context_.pool);
   complete_[index] = std::move(open_);
@@ -79,7 +83,13 @@ void MessageIntake::refused(std::size_t index, const pop3::StatusLine& line) {
   ++progress_.messages_done;
   if (in_step_ == index) in_step_ = index + 1;
   answered_ = index + 1;
-  refusals_.push_back({.fetch = &fetches_[index], .reason = "the server refuses it: " + pop3::quoted(line)});
+  (refusing_ ? refused_since_ : refusals_).push_back({.fetch = &fetches_[index], .reason = "the server refuses it: " + pop3::quoted(line)});
+  refusing_ = true;
+}
+
+std::span<const Refused> MessageIntake::refusals() const {
+  const bool says_nothing = !given_ && refused() > 1 && !refusals_.front().fetch->apart;
+  return says_nothing ? std::span<const Refused>() : refusals_;
 }
 
 void MessageIntake::flush() {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/digest.h"
 #include "delivery/sync_pool.h"
 #include "net/retrieval.h"
 #include "sync/fetch_plan.h"
@@ -77,7 +78,10 @@ class MessageIntake : public net::RetrievalSink {
   void flush();
 
   [[nodiscard]] const std::vector<Settled>& settled() const { return settled_; }
-  [[nodiscard]] const std::vector<Refused>& refusals() const { return refusals_; }
+  // Those that count as a try. A server that allows so many messages in a session, or a day, refuses all others alike: of refusals up to the end of
+  // the session only the first counts, and where nothing was given and several were refused, none does (but for messages that were refused before).
+  [[nodiscard]] std::span<const Refused> refusals() const;
+  [[nodiscard]] std::size_t refused() const { return refusals_.size() + refused_since_.size(); }
   // The one to suspect when the stream fell out of step or the server fell silent: the message that came last, if it is not proven, else the one that
   // was to come.
   [[nodiscard]] const Fetch* suspect() const {
@@ -94,6 +98,7 @@ class MessageIntake : public net::RetrievalSink {
   void tell(Progress::Phase phase);
 
   Context context_;
+  HmacSha256 install_key_;  // for the tokens in file names
   std::span<const Fetch> fetches_;
   std::unique_ptr<delivery::StagedMessage> open_;
   std::vector<std::unique_ptr<delivery::StagedMessage>> complete_;  // by index; empty when not complete or given on
@@ -102,8 +107,11 @@ class MessageIntake : public net::RetrievalSink {
   SteadyTime batch_since_{};
   std::vector<Settled> settled_;
   std::vector<Refused> refusals_;
-  std::size_t answered_ = 0;  // complete or refused
-  std::size_t in_step_ = 0;   // answers come in order
+  std::vector<Refused> refused_since_;  // behind the last in refusals_, and no message came since
+  bool refusing_ = false;               // the last answer was a refusal
+  bool given_ = false;                  // a message came
+  std::size_t answered_ = 0;            // complete or refused
+  std::size_t in_step_ = 0;             // answers come in order
   const Fetch* oversized_ = nullptr;
   Progress progress_;
 };

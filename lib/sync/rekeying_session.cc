@@ -7,70 +7,11 @@
 #include "base/error.h"
 #include "base/format.h"
 #include "base/log.h"
-#include "delivery/line_ending.h"
-#include "delivery/message_prints.h"
 #include "state/transaction.h"
+#include "sync/header_session.h"
 
 namespace popsync::sync {
 namespace {
-
-// Takes the headers of messages as they come; keeps their hashes only.
-class HeaderSink : public net::RetrievalSink {
- public:
-  explicit HeaderSink(std::vector<ListedHeader>& headers, std::size_t first) : headers_(headers), first_(first) {}
-
-  void begin(std::size_t /*index*/) override {
-    printer_ = {};
-    line_ends_ = {};
-    tail_ = "\n";
-    whole_ = false;
-  }
-  void body(std::size_t /*index*/, std::string_view octets) override {
-    text_.clear();
-    line_ends_.convert(octets, text_);
-    printer_.update(text_);
-    tail_ += text_;
-    whole_ = whole_ || tail_.find("\n\n") != std::string::npos;
-    tail_.erase(0, tail_.size() - std::min<std::size_t>(tail_.size(), 1));
-  }
-  // Without the empty line behind it a header may have been cut: some servers give ten lines whatever is asked for.
-  void complete(std::size_t index) override {
-    const delivery::Prints prints = printer_.finish();
-    if (!whole_) return;
-    headers_[first_ + index].header_hash = prints.header_hash;
-    headers_[first_ + index].has_message_id = prints.has_message_id;
-  }
-  void proven(std::size_t /*index*/) override {}
-  void refused(std::size_t /*index*/, const pop3::StatusLine& /*line*/) override {}
-
- private:
-  std::vector<ListedHeader>& headers_;
-  std::size_t first_;
-  delivery::MessagePrinter printer_;
-  delivery::CrlfToLf line_ends_;
-  std::string text_;
-  std::string tail_;  // the octet before what comes next
-  bool whole_ = false;
-};
-
-void ask(const RekeyingContext& context, net::Marker marker, std::span<const pop3::ListingEntry> unknown, std::size_t count,
-         std::vector<ListedHeader>& headers) {
-  const std::size_t first = headers.size();
-  const auto entries = unknown.subspan(first, std::min(count, unknown.size() - first));
-  if (entries.empty()) return;
-  for (const pop3::ListingEntry& entry : entries) headers.push_back({.entry = entry, .header_hash = {}, .has_message_id = false});
-  HeaderSink sink(headers, first);
-  const net::Sending sending = context.client.pipelining() ? net::Sending::ahead : net::Sending::one_at_a_time;
-  try {
-    net::retrieve(context.client.connection(), entries, marker, sending, sink, net::Part::header);
-  } catch (const Error& error) {
-    if (error.code() == ErrorCode::desynchronised) {
-      context.account.top_fails = true;
-      log_warning(context.account.name, "the server's answers to TOP fall out of step; it is not asked for headers any more");
-    }
-    throw;
-  }
-}
 
 void add_header_prints(state::StateStore& store, const std::string& account, std::vector<UnlistedRow>& unlisted) {
   std::unordered_map<state::RowId, state::HeaderPrint> prints;
@@ -100,10 +41,10 @@ std::vector<Rekeying> recognise(const RekeyingContext& context, Mismatch& mismat
   if (comparable && !context.account.top_fails) {
     if (context.account.marker == "uidl" || context.account.marker == "list") context.account.marker.clear();  // it may be another server now
     const net::Marker marker = context.learn_marker(mismatch.unknown.front());
-    ask(context, marker, mismatch.unknown, kProbes, headers);
+    ask_for_headers(context.client, context.account, marker, mismatch.unknown, kProbes, headers);
     if (!std::ranges::all_of(headers, no_header)) {
       if (!worth_asking_for_all(headers, mismatch.unlisted)) return {};
-      ask(context, marker, mismatch.unknown, mismatch.unknown.size(), headers);
+      ask_for_headers(context.client, context.account, marker, mismatch.unknown, mismatch.unknown.size(), headers);
       auto found = match(headers, mismatch.unlisted, following);
       if (!found.empty()) return found;
       std::erase_if(mismatch.unlisted, [](const UnlistedRow& row) { return !row.header_hash.empty(); });

@@ -43,7 +43,7 @@ OpenSession open_session(const AccountSettings& settings, const net::SecretProvi
     session.transport = net::connect(settings.endpoint, settings.tls, stop, shortcuts.tls);
     if (trace)
       trace("connected to " + settings.endpoint.host + ":" + std::to_string(settings.endpoint.port) + ", " + session.transport->description());
-    session.client = std::make_unique<net::Pop3Client>(*session.transport, clock, trace);
+    session.client = std::make_unique<net::Pop3Client>(*session.transport, clock, trace, settings.patience);
     try {
       session.client->open(settings.login, secret, opening_for(memory, shortcuts, place, clock.wall()));
       remember(memory, *session.client, place, clock.wall());

@@ -55,6 +55,11 @@ void SessionRecords::hold_oversized(const Fetch& fetch) {
 
 std::vector<Removal> SessionRecords::record_settled(const MessageIntake& intake) {
   std::vector<Removal> removals;
+  const std::size_t uncounted = intake.refused() - intake.refusals().size();
+  if (uncounted > 0) {
+    log_warning(settings_.name, "the server refuses " + counted(uncounted, "message") + (intake.refusals().empty() ? "" : " more") +
+                                    ", a limit of its own perhaps; tried again in the next session");
+  }
   if (intake.settled().empty() && intake.refusals().empty()) return removals;
   auto transaction = store_.begin();
   for (const Settled& settled : intake.settled()) record_one(transaction, settled, removals);

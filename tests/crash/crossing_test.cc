@@ -16,6 +16,9 @@
 namespace popsync::test {
 namespace {
 
+constexpr auto kMaildir = state::MailstoreKind::maildir;
+constexpr auto kMbox = state::MailstoreKind::mbox;
+
 struct Policy {
   const char* name;
   Leave leave;
@@ -51,6 +54,11 @@ const std::vector<Habit> kHabits = {{"ReaderLeavesIt", Reader::leaves_it},
                                     {"ReaderRenamesAsMbsync", Reader::renames_as_mbsync},
                                     {"ReaderMovesAway", Reader::moves_away},
                                     {"ReaderDeletes", Reader::deletes}};
+const std::vector<Habit> kMboxHabits = {{"ReaderLeavesIt", Reader::leaves_it},
+                                        {"ReaderRewritesStatus", Reader::sets_flags},
+                                        {"ReaderMovesAway", Reader::moves_away},
+                                        {"ReaderDeletes", Reader::deletes},
+                                        {"AnotherProgramDelivers", Reader::another_program_delivers}};
 
 void PrintTo(const Policy& policy, std::ostream* out) { *out << policy.name; }
 void PrintTo(const Ending& ending, std::ostream* out) { *out << ending.name; }
@@ -76,12 +84,11 @@ void sweep(const Story& story, Blow blow, std::uint64_t stride) {
   }
 }
 
-class Crossing : public testing::TestWithParam<Combination> {};
-
-TEST_P(Crossing, EveryMessageExactlyOnce) {
-  const auto& [policy, ending, habit] = GetParam();
+void cross(const Combination& combination, state::MailstoreKind mailstore) {
+  const auto& [policy, ending, habit] = combination;
   const Story story{.name = std::string(policy.name) + " " + ending.name + " " + habit.name,
                     .leave = policy.leave,
+                    .mailstore = mailstore,
                     .server = ending.server,
                     .server_after = ending.after,
                     .reader = habit.reader};
@@ -91,27 +98,58 @@ TEST_P(Crossing, EveryMessageExactlyOnce) {
   sweep(story, {.fault = FaultKind::io_error, .failed_sync_loses = true}, every(kCalls + 1));
 }
 
+class Crossing : public testing::TestWithParam<Combination> {};
+
+TEST_P(Crossing, EveryMessageExactlyOnce) { cross(GetParam(), kMaildir); }
+
 INSTANTIATE_TEST_SUITE_P(All, Crossing, testing::Combine(testing::ValuesIn(kPolicies), testing::ValuesIn(kEndings), testing::ValuesIn(kHabits)),
                          name_of);
 
-TEST(TwoAccountsInOneMaildir, AreInterruptedWithoutHarm) {
+class MboxCrossing : public testing::TestWithParam<Combination> {};
+
+TEST_P(MboxCrossing, EveryMessageExactlyOnce) { cross(GetParam(), kMbox); }
+
+INSTANTIATE_TEST_SUITE_P(All, MboxCrossing,
+                         testing::Combine(testing::Values(kPolicies[1]), testing::ValuesIn(kEndings), testing::ValuesIn(kMboxHabits)), name_of);
+
+// What others do to the file between the crash and the restart is where an mbox differs from a Maildir: more steps of it.
+class MboxAndOthers : public testing::TestWithParam<Habit> {};
+
+TEST_P(MboxAndOthers, AreInterruptedWithoutHarm) {
+  const Story story{.name = std::string("mbox ") + GetParam().name, .leave = Leave::remove, .mailstore = kMbox, .reader = GetParam().reader};
+  sweep(story, {.fault = FaultKind::kill}, every(7));
+  sweep(story, {.fault = FaultKind::power_cut}, every(13));
+  sweep(story, {.fault = FaultKind::power_cut, .seed = 1}, every(7));
+  sweep(story, {.fault = FaultKind::short_write}, every(13));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, MboxAndOthers, testing::ValuesIn(kMboxHabits), [](const auto& tested) { return std::string(tested.param.name); });
+
+class InBothKinds : public testing::TestWithParam<state::MailstoreKind> {};
+
+TEST_P(InBothKinds, TwoAccountsInOneAreInterruptedWithoutHarm) {
   for (const Policy& policy : kPolicies) {
-    const Story story{.name = std::string("two accounts ") + policy.name, .leave = policy.leave, .old_messages = 1, .new_messages = 4, .accounts = 2};
+    const Story story{.name = std::string("two accounts ") + policy.name,
+                      .leave = policy.leave,
+                      .old_messages = 1,
+                      .new_messages = 4,
+                      .accounts = 2,
+                      .mailstore = GetParam()};
     sweep(story, {.fault = FaultKind::kill}, every(13));
     sweep(story, {.fault = FaultKind::power_cut, .seed = 1}, every(13));
   }
 }
 
-TEST(PublisherThread, IsInterruptedBesideTheSocketWithoutHarm) {
-  const Story story{.name = "thread", .leave = Leave::remove, .publisher_thread = true};
+TEST_P(InBothKinds, ThePublisherThreadIsInterruptedBesideTheSocketWithoutHarm) {
+  const Story story{.name = "thread", .leave = Leave::remove, .mailstore = GetParam(), .publisher_thread = true};
   sweep(story, {.fault = FaultKind::kill}, every(5));
   sweep(story, {.fault = FaultKind::power_cut, .seed = 1}, every(5));
   sweep(story, {.fault = FaultKind::io_error, .failed_sync_loses = true, .rounds = 2}, every(11));
 }
 
 // The restart itself is interrupted, at every call of its own.
-TEST(Recovery, IsInterruptedWithoutHarm) {
-  CrashWorld world({.name = "twice", .leave = Leave::remove});
+TEST_P(InBothKinds, RecoveryIsInterruptedWithoutHarm) {
+  CrashWorld world({.name = "twice", .leave = Leave::remove, .mailstore = GetParam()});
   for (const FaultKind fault : {FaultKind::kill, FaultKind::power_cut}) {
     for (Blow first{.fault = fault, .step = 50}; first.step < 114; first.step += every(9)) {
       const std::uint64_t stride = every(13);
@@ -122,6 +160,9 @@ TEST(Recovery, IsInterruptedWithoutHarm) {
     }
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Into, InBothKinds, testing::Values(kMaildir, kMbox),
+                         [](const auto& tested) { return tested.param == kMbox ? "Mbox" : "Maildir"; });
 
 }  // namespace
 }  // namespace popsync::test

@@ -18,31 +18,45 @@ void sweep(const Story& story, Blow blow) {
   EXPECT_GT(blow.step, 20U) << "hardly any call was counted";
 }
 
-const Story kFetchAndDelete{.name = "fetch and delete", .leave = Leave::remove};
+constexpr auto kMaildir = state::MailstoreKind::maildir;
+constexpr auto kMbox = state::MailstoreKind::mbox;
 
-TEST(Sweep, KilledAtEveryCall) { sweep(kFetchAndDelete, {.fault = FaultKind::kill}); }
+struct Sweep : testing::TestWithParam<state::MailstoreKind> {
+  [[nodiscard]] Story fetch_and_delete() const { return {.name = "fetch and delete", .leave = Leave::remove, .mailstore = GetParam()}; }
+  [[nodiscard]] Story first_sync() const { return {.name = "first sync", .leave = Leave::remove, .old_messages = 0, .mailstore = GetParam()}; }
+};
 
-TEST(Sweep, KilledAtEveryCallOfAFirstSync) { sweep({.name = "first sync", .leave = Leave::remove, .old_messages = 0}, {.fault = FaultKind::kill}); }
+TEST_P(Sweep, KilledAtEveryCall) { sweep(fetch_and_delete(), {.fault = FaultKind::kill}); }
 
-TEST(Sweep, PowerCutAtEveryCall) { sweep(kFetchAndDelete, {.fault = FaultKind::power_cut}); }
+TEST_P(Sweep, KilledAtEveryCallOfAFirstSync) { sweep(first_sync(), {.fault = FaultKind::kill}); }
 
-TEST(Sweep, PowerCutAtEveryCallOfAFirstSync) {
-  sweep({.name = "first sync", .leave = Leave::remove, .old_messages = 0}, {.fault = FaultKind::power_cut});
+TEST_P(Sweep, PowerCutAtEveryCall) { sweep(fetch_and_delete(), {.fault = FaultKind::power_cut}); }
+
+TEST_P(Sweep, PowerCutAtEveryCallOfAFirstSync) { sweep(first_sync(), {.fault = FaultKind::power_cut}); }
+
+TEST_P(Sweep, PowerCutThatLeavesAPartAtEveryCall) { sweep(fetch_and_delete(), {.fault = FaultKind::power_cut, .seed = 1}); }
+
+TEST_P(Sweep, ErrorAtEveryCallThenPowerCut) { sweep(fetch_and_delete(), {.fault = FaultKind::io_error, .power_cut_at_end = true}); }
+
+TEST_P(Sweep, ErrorAtEveryCallThatLosesWhatWasNotSynced) {
+  sweep(fetch_and_delete(), {.fault = FaultKind::io_error, .failed_sync_loses = true, .rounds = 2});
 }
 
-TEST(Sweep, PowerCutThatLeavesAPartAtEveryCall) { sweep(kFetchAndDelete, {.fault = FaultKind::power_cut, .seed = 1}); }
+TEST_P(Sweep, DiskThatFailsFromEveryCallOn) { sweep(fetch_and_delete(), {.fault = FaultKind::dead_disk, .power_cut_at_end = true, .rounds = 2}); }
 
-TEST(Sweep, ErrorAtEveryCallThenPowerCut) { sweep(kFetchAndDelete, {.fault = FaultKind::io_error, .power_cut_at_end = true}); }
+TEST_P(Sweep, DiskThatIsFullFromEveryCallOn) { sweep(fetch_and_delete(), {.fault = FaultKind::disk_full, .rounds = 2}); }
 
-TEST(Sweep, ErrorAtEveryCallThatLosesWhatWasNotSynced) {
-  sweep(kFetchAndDelete, {.fault = FaultKind::io_error, .failed_sync_loses = true, .rounds = 2});
-}
+TEST_P(Sweep, ShortWriteAtEveryCall) { sweep(fetch_and_delete(), {.fault = FaultKind::short_write, .rounds = 2}); }
 
-TEST(Sweep, DiskThatFailsFromEveryCallOn) { sweep(kFetchAndDelete, {.fault = FaultKind::dead_disk, .power_cut_at_end = true, .rounds = 2}); }
+// What was fetched under the lost database stays on the server and comes no second time.
+const Story kLostDatabase{.name = "lost database", .old_messages = 3, .new_messages = 4, .database_lost = true};
 
-TEST(Sweep, DiskThatIsFullFromEveryCallOn) { sweep(kFetchAndDelete, {.fault = FaultKind::disk_full, .rounds = 2}); }
+TEST(SweepOfALostState, KilledAtEveryCall) { sweep(kLostDatabase, {.fault = FaultKind::kill}); }
 
-TEST(Sweep, ShortWriteAtEveryCall) { sweep(kFetchAndDelete, {.fault = FaultKind::short_write, .rounds = 2}); }
+TEST(SweepOfALostState, PowerCutAtEveryCall) { sweep(kLostDatabase, {.fault = FaultKind::power_cut}); }
+
+INSTANTIATE_TEST_SUITE_P(Into, Sweep, testing::Values(kMaildir, kMbox),
+                         [](const auto& tested) { return tested.param == kMbox ? "Mbox" : "Maildir"; });
 
 }  // namespace
 }  // namespace popsync::test

@@ -36,6 +36,7 @@ MaildropKnobs knobs_for(const Manner& manner) {
 
 struct AwkwardMessages : testing::TestWithParam<Manner> {};
 
+// protocol.md 75, 85, 86, 89, 90
 TEST_P(AwkwardMessages, ArriveByteForByte) {
   MaildropServer server({}, knobs_for(GetParam()));
   for (NamedMessage& message : awkward_messages()) server.add(std::move(message.octets));
@@ -111,6 +112,7 @@ TEST(AwkwardListing, UniqueIdLinesThatMakeNoSenseLeaveOnlyThoseMessagesAlone) {
   EXPECT_EQ(messages_in(popsync.maildir()), as_stored(server.messages()));
 }
 
+// protocol.md 54
 TEST(AwkwardListing, EmptyListingForgetsNothing) {
   MaildropServer server;
   for (int i = 0; i < 4; ++i) server.add(small_message(std::to_string(i)));

@@ -42,6 +42,7 @@ struct ChangedUniqueIds : testing::Test {
   std::uint64_t seed_ = 0;
 };
 
+// protocol.md 63
 TEST_F(ChangedUniqueIds, MessagesAreRecognisedByTheirHeadersAndNotFetchedAgain) {
   put(60);
   EXPECT_EQ(sync().fetched, 60U);
@@ -263,6 +264,7 @@ struct WithoutTop : ChangedUniqueIds {
   }
 };
 
+// protocol.md 97
 TEST_F(WithoutTop, EqualSizesHoldTheAccountAndSayWhatToDo) {
   server.rekey();
   server.clear_record();
@@ -322,6 +324,7 @@ TEST_F(ChangedUniqueIds, SeededMessagesHoldTheAccountBecauseNothingTellsThemFrom
   EXPECT_EQ(commands("TOP"), 0U);
 }
 
+// protocol.md 95
 TEST_F(ChangedUniqueIds, AHeaderThatIsCutShortIsNoHeader) {
   put(12);
   sync();
@@ -331,6 +334,7 @@ TEST_F(ChangedUniqueIds, AHeaderThatIsCutShortIsNoHeader) {
   EXPECT_EQ(stored().size(), 12U);
 }
 
+// protocol.md 96
 TEST_F(ChangedUniqueIds, AServerThatFallsOutOfStepAtTopIsNotAskedAgain) {
   put(12);
   sync();

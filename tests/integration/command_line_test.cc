@@ -143,6 +143,7 @@ struct HeldLock : CommandLine {
   std::unique_ptr<ProgramRun> holder;
 };
 
+// protocol.md 118
 TEST_F(HeldLock, IsToldWithItsHolder) {
   for (const char* command : {"sync", "list"}) expect_held(home.run({command, "work", "--wait", "0s"}));
   expect_held(home.run({"show", "work", "--number", "1", "--wait", "0s"}));

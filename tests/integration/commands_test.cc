@@ -206,6 +206,22 @@ TEST_F(Commands, StatusTellsTheLastErrorAndItsExitCode) {
   EXPECT_EQ(json_at(run({"status", "--json"}).out, "accounts[0].consecutive_failures"), "0");
 }
 
+// protocol.md 35
+TEST_F(Commands, StatusAndCheckTellThatTheServerDeletesByItself) {
+  run({"sync"});
+  EXPECT_EQ(json_at(run({"status", "--json"}).out, "accounts[0].expire_days"), "null");
+  for (const auto& [announced, told] : std::map<std::string, std::string>{{"31 USER", "after 31 days (EXPIRE)"}, {"0", "(EXPIRE 0)"}}) {
+    server.change([&](MaildropKnobs& knobs) { knobs.expire = announced; });
+    run({"sync"});
+    EXPECT_THAT(run({"status"}).out, HasSubstr(told));
+    EXPECT_THAT(run({"check", "--connect"}).out, HasSubstr(told));
+  }
+  EXPECT_EQ(json_at(run({"status", "--json"}).out, "accounts[0].expire_days"), "31");
+  server.change([](MaildropKnobs& knobs) { knobs.expire = "NEVER"; });
+  run({"sync"});
+  EXPECT_THAT(run({"status"}).out, Not(HasSubstr("EXPIRE")));
+}
+
 TEST_F(Commands, StatusOfFailingAccountsOnly) {
   home.configure_all({{.name = "bad", .port = 1, .user = "bob"}, {.name = "good", .port = server.port()}});
   home.run({"sync"});

@@ -42,7 +42,10 @@ struct FailingDisk : testing::Test {
 };
 
 TEST_F(FailingDisk, AFolderThatCannotBeSyncedStopsBeforeTheServerIsToldAnything) {
-  disk.before_rename = [&](const std::string& /*to*/) { disk.unsyncable = {"new"}; };
+  // Only with messages on their way: the new Maildir has been proven to rename and sync by then.
+  disk.before_rename = [&](const std::string& /*to*/) {
+    if (server.record().count("RETR") > 0) disk.unsyncable = {"new"};
+  };
   expect_refused(popsync.sync(), ErrorCode::io_error);
   disk.before_rename = [](const std::string& /*to*/) {};
   expect_refused(popsync.sync(), ErrorCode::io_error);

@@ -6,6 +6,7 @@
 #include "support/maildrop_server.h"
 #include "support/message_corpus.h"
 #include "support/program_home.h"
+#include "support/sync_in_process.h"
 
 namespace popsync::test {
 namespace {
@@ -219,6 +220,25 @@ TEST_F(HeldMessages, RetryAndSkipRefuseWhatIsNotHeld) {
     EXPECT_EQ(home.run({word, "home", "uid-none"}).status, 64);
     EXPECT_EQ(home.run({word, "home"}).status, 64);
   }
+}
+
+// protocol.md 92
+TEST_F(HeldMessages, ServersDownloadLimitHoldsNothingHoweverManyMessagesWait) {
+  server.change([](MaildropKnobs& knobs) { knobs.retr_max = 2; });
+  for (int i = 0; i < 9; ++i) server.add(small_message("more " + std::to_string(i)));
+  SyncInProcess popsync(server);
+  for (int i = 0; i < 7; ++i) EXPECT_FALSE(popsync.sync().error);
+  EXPECT_EQ(messages_in(popsync.maildir()), as_stored(server.messages()));
+  EXPECT_EQ(popsync.sync().held, 0U);
+}
+
+// protocol.md 92
+TEST_F(HeldMessages, ServerThatGivesNothingForADayHoldsNothing) {
+  server.change([](MaildropKnobs& knobs) { knobs.retr_max = 0; });
+  SyncInProcess popsync(server);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(popsync.sync().held, 0U);
+  server.set_knobs({});
+  EXPECT_EQ(popsync.sync().fetched, 3U);
 }
 
 TEST_F(HeldMessages, ServersDownloadLimitLeavesTheRestForLater) {

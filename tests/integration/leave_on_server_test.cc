@@ -103,6 +103,7 @@ TEST_F(LeaveOnServer, WhatAnotherClientRemovedIsNotMissed) {
   expect_nothing_lost_or_doubled();
 }
 
+// protocol.md 72
 TEST_F(LeaveOnServer, AFirstMessageThatIsTheServersOwnIsNeitherFetchedNorDeleted) {
   for (const auto& uid : server.uids()) server.remove(uid);
   server.add(small_message("DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA"));
@@ -116,6 +117,7 @@ TEST_F(LeaveOnServer, AFirstMessageThatIsTheServersOwnIsNeitherFetchedNorDeleted
   EXPECT_EQ(messages_in(popsync.maildir()), as_stored({small_message("mail")}));
 }
 
+// protocol.md 93
 TEST_F(LeaveOnServer, RsetTakesBackWhatTheServerMarksByItself) {
   popsync.settings.rset_before_quit = true;
   popsync.sync();
@@ -160,6 +162,7 @@ TEST_F(LeaveOnServer, WithoutUniqueIdsALostQuitDoublesNothing) {
   expect_nothing_lost_or_doubled();
 }
 
+// protocol.md 102
 TEST_F(LeaveOnServer, DeleteThatDoesNotLastIsTriedThreeTimesAndThenLeft) {
   remove();
   knob([](MaildropKnobs& knobs) { knobs.dele_ignored = true; });
@@ -194,6 +197,7 @@ void PrintTo(const QuitCase& tested, std::ostream* out) { *out << tested.name; }
 
 struct LeaveOnServerQuit : LeaveOnServer, testing::WithParamInterface<QuitCase> {};
 
+// protocol.md 104-107
 TEST_P(LeaveOnServerQuit, LosesAndDoublesNothing) {
   remove();
   knob([](MaildropKnobs& knobs) { knobs.quit = GetParam().quit; });

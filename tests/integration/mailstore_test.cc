@@ -101,6 +101,8 @@ TEST_F(Mailstore, MissingMessagesCanBeFetchedAgainAfterTheFolderWasAccepted) {
 TEST_F(Mailstore, MaildirOfAnotherStateIsRefused) {
   sync();
   const ProgramHome other;
+  other.configure({.port = server.port()});
+  EXPECT_EQ(other.run({"sync"}).status, 0);  // a state with a key of its own
   other.configure({.port = server.port(), .maildir = home.maildir()});
   const ProgramResult result = other.run({"sync"});
   EXPECT_EQ(result.status, 78);

@@ -126,12 +126,14 @@ TEST_F(RefusedServer, OldTlsAloneIsRefused) {
   expect_no_credential(server);
 }
 
+// protocol.md 12
 TEST_F(RefusedServer, StlsRefusedEndsBeforeAnyCredential) {
   const auto server = serve(ServerTls::stls, {}, {.faults = {{.verb = "STLS", .reply = "-ERR TLS not available"}}});
   EXPECT_EQ(sync().status, 77);
   expect_no_credential(*server);
 }
 
+// protocol.md 11
 TEST_F(RefusedServer, StlsStrippedFromTheCapabilitiesEndsBeforeAnyCredential) {
   const auto server = serve(ServerTls::stls, {}, {.capabilities = {{"USER", "SASL PLAIN", "UIDL", "TOP"}}});
   const ProgramResult result = sync();
@@ -201,6 +203,17 @@ INSTANTIATE_TEST_SUITE_P(Answers, RefusedLogin,
                                          AnswerCase{"LoginDelay", "-ERR [LOGIN-DELAY] too soon", 75},
                                          AnswerCase{"SysTemp", "-ERR [SYS/TEMP] try later", 75}, AnswerCase{"SysPerm", "-ERR [SYS/PERM] gone", 69}),
                          [](const auto& tested) { return tested.param.name; });
+
+// protocol.md 50
+TEST_F(RefusedServer, LoginIsNotSentAheadTheFirstTimeThoughTheServerAnnouncesPipelining) {
+  const auto server = serve(ServerTls::none);
+  account.password = "wrong-sesame";
+  account.more = {"auth = \"user\""};
+  home.configure(account);
+  EXPECT_EQ(sync().status, 77);
+  EXPECT_EQ(server->record().count("PASS"), 1U);
+  EXPECT_EQ(server->record().sent_ahead, 0U);
+}
 
 TEST_F(RefusedServer, WrongPasswordIsRefusedWithAHint) {
   const auto server = serve(ServerTls::none);

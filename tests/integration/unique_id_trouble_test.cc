@@ -29,6 +29,7 @@ struct UniqueIdTrouble : testing::Test {
   SyncInProcess popsync{server};
 };
 
+// protocol.md 62
 TEST_F(UniqueIdTrouble, ReusedUniqueIdWithAnotherSizeIsANewMessage) {
   server.add(message("first"), "same");
   sync();
@@ -115,6 +116,7 @@ TEST_F(UniqueIdTrouble, SizesThatNeverStandStillAreNotBelievedAnyMore) {
   EXPECT_LE(server.record().count("RETR"), 5U);
 }
 
+// protocol.md 100
 TEST_F(UniqueIdTrouble, MessageChangedOnTheServerIsKeptOnceAndNotDeleted) {
   server.add(message("one"), "uid");
   sync();

@@ -152,7 +152,7 @@ RigRun CrashModel::run() const {
   run.state = folder_ / "state";
   run.attic = folder_ / "attic";
   run.log = folder_ / "log";
-  run.accounts.front() = {.name = "home", .user = MaildropServer::kUser, .maildir = folder_ / "mail", .port = server_.port()};
+  run.accounts.front() = {.name = "home", .user = MaildropServer::kUser, .mailstore = folder_ / "mail", .port = server_.port()};
   run.leave = leave_;
   run.now = now_;
   return run;

@@ -38,7 +38,8 @@ sync::AccountSettings settings_of(const RigAccount& account, Leave leave) {
   settings.endpoint = {.host = "127.0.0.1", .port = account.port};
   settings.tls.mode = net::TlsMode::none;
   settings.login = {.tls = net::TlsMode::none, .allow_insecure_auth = true, .user = account.user.text()};
-  settings.mailstore.path = account.maildir.text();
+  settings.mailstore.path = account.mailstore.text();
+  settings.mailstore.kind = account.kind;
   settings.max_message_size = 512U << 20U;
   using Kind = sync::LeavePolicy::Kind;
   switch (leave) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "state/rows.h"
 #include "support/machine.h"
 
 namespace popsync::test {
@@ -34,7 +35,8 @@ class FixedText {
 struct RigAccount {
   FixedText<32> name;
   FixedText<32> user;
-  FixedText<256> maildir;
+  FixedText<256> mailstore;
+  state::MailstoreKind kind = state::MailstoreKind::maildir;
   std::uint16_t port = 0;
 };
 

@@ -5,12 +5,10 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <set>
 
 #include "state/state_store.h"
 #include "support/folder_content.h"
 #include "support/message_corpus.h"
-#include "support/program_home.h"
 
 namespace popsync::test {
 namespace {
@@ -34,6 +32,11 @@ const char* name_of(FaultKind fault) {
   return "";
 }
 
+int times_in(const Messages& messages, const std::string& message) {
+  const auto found = messages.find(message);
+  return found == messages.end() ? 0 : found->second;
+}
+
 bool is_crash(FaultKind fault) { return fault == FaultKind::kill || fault == FaultKind::power_cut; }
 
 }  // namespace
@@ -55,6 +58,7 @@ CrashWorld::CrashWorld(Story story) : story_(std::move(story)), messages_(story_
       ++all_[octets_stored(messages_[account].back())];
     }
   }
+  mail_ = mailstore();
   // The beginning: an account that has fetched its old messages, or one that was never synced.
   const auto store = state::StateStore::open(folder_.make("run") + "/state");
   if (story_.old_messages > 0) {
@@ -76,7 +80,7 @@ bool CrashWorld::live_through(const Blow& blow, const Blow* second) {
   const bool struck = !first.struck.text().empty();
   std::string what = description(blow) + " (" + last_struck_ + ")";
   check_after_crash(what);
-  let_the_reader_act();
+  visit_ = mail_->visit(story_.reader);
   if (second != nullptr) {
     server_.set_knobs({});
     const RigReport again = CrashRig::instance().run(run_of(*second));
@@ -91,9 +95,14 @@ bool CrashWorld::live_through(const Blow& blow, const Blow* second) {
   return struck;
 }
 
+std::unique_ptr<CrashMailstore> CrashWorld::mailstore() const {
+  return story_.mailstore == state::MailstoreKind::mbox ? mbox_in(folder_ / "run", all_) : maildir_in(folder_ / "run");
+}
+
 void CrashWorld::begin_again() {
   server_.set_knobs({});
-  deleted_.clear();
+  visit_ = {};
+  mail_ = mailstore();
   for (std::size_t account = 0; account < story_.accounts; ++account) {
     for (const std::string& uid : server_.uids(user(account))) server_.remove(uid, user(account));
     for (std::size_t i = 0; i < messages_[account].size(); ++i) {
@@ -102,6 +111,9 @@ void CrashWorld::begin_again() {
   }
   fs::remove_all(folder_ / "run");
   fs::copy(folder_ / "beginning", folder_ / "run", fs::copy_options::recursive);
+  if (story_.database_lost) {
+    for (const char* file : {"state.db", "state.db-wal", "state.db-shm"}) fs::remove(folder_ / (std::string("run/state/") + file));
+  }
 }
 
 RigRun CrashWorld::run_of(const Blow& blow) const {
@@ -117,8 +129,8 @@ RigRun CrashWorld::run_of(const Blow& blow) const {
   run.log = folder_ / "run/log";
   run.account_count = story_.accounts;
   for (std::size_t account = 0; account < story_.accounts; ++account) {
-    run.accounts.at(account) = {
-        .name = "account-" + std::to_string(account), .user = user(account), .maildir = folder_ / "run/mail", .port = server_.port()};
+    run.accounts.at(account) = {.name = "account-" + std::to_string(account), .user = user(account), .mailstore = {}, .port = server_.port()};
+    mail_->point(run.accounts.at(account));
   }
   run.leave = story_.leave;
   run.now = kBegin + kFifteenDays;
@@ -135,48 +147,20 @@ RigReport CrashWorld::struck_run(const Blow& blow) {
   return report;
 }
 
-void CrashWorld::check_after_crash(const std::string& what) {
-  const std::map<std::string, int> found = here();
+void CrashWorld::check_after_crash(const std::string& what, bool at_the_end) {
+  const Messages found = here();
   for (const auto& [message, count] : found) {
-    const auto known = all_.find(message);
-    EXPECT_TRUE(known != all_.end()) << story_.name << ": " << what << ": partial or foreign: " << message.substr(0, 80) << told();
-    if (known == all_.end()) continue;
-    EXPECT_LE(count, known->second) << story_.name << ": " << what << ": doubled: " << message.substr(0, 80) << told();
+    int most = times_in(all_, message) + times_in(visit_.again, message) + times_in(visit_.foreign, message) + times_in(visit_.for_good, message);
+    if (!at_the_end && !mail_->whole_at_any_time() && !all_.contains(message)) most = count;
+    EXPECT_LE(count, most) << story_.name << ": " << what << ": doubled, partial or foreign: " << message.substr(0, 80) << told();
   }
-  std::map<std::string, int> on_server;
+  Messages on_server;
   for (std::size_t account = 0; account < story_.accounts; ++account) {
     for (const std::string& message : server_.messages(user(account))) ++on_server[octets_stored(message)];
   }
   for (const auto& [message, count] : all_) {
-    const auto held = found.find(message);
-    EXPECT_GE((held == found.end() ? 0 : held->second) + on_server[message], count)
+    EXPECT_GE(times_in(found, message) + times_in(on_server, message), count)
         << story_.name << ": " << what << ": gone from the server and not here: " << message.substr(0, 80) << told();
-  }
-}
-
-void CrashWorld::let_the_reader_act() {
-  if (story_.reader == Reader::leaves_it) return;
-  const fs::path mail = folder_ / "run/mail";
-  // A name that is still in staging as well (the power went between the syncs of both folders) counts as not published; a reader is kept off it.
-  const std::vector<std::string> staged_names = staged_in(mail);
-  const std::set<std::string> staged(staged_names.begin(), staged_names.end());
-  fs::create_directories(folder_ / "run/moved");
-  int number = 0;
-  for (const std::string& path : message_files(mail)) {
-    const fs::path file = path;
-    const std::string name = file.filename().string().substr(0, file.filename().string().find_first_of(",:;!"));
-    if (staged.contains(name) || name.starts_with('.')) continue;
-    ++number;
-    switch (story_.reader) {
-      case Reader::leaves_it: break;
-      case Reader::sets_flags: fs::rename(file, mail / "cur" / (name + ":2,S")); break;
-      case Reader::renames_as_mbsync: fs::rename(file, mail / "cur" / (name + ",U=" + std::to_string(number) + ":2,RS")); break;
-      case Reader::moves_away: fs::rename(file, folder_ / ("run/moved/" + name + ":2,S")); break;
-      case Reader::deletes:
-        ++deleted_[content_of(file)];
-        fs::remove(file);
-        break;
-    }
   }
 }
 
@@ -195,17 +179,19 @@ void CrashWorld::restart(const std::string& what) {
 }
 
 void CrashWorld::check_at_the_end(const std::string& what, bool crash_only) {
-  check_after_crash(what);
-  const std::map<std::string, int> found = here();
-  for (const auto& [message, count] : all_) {
-    const auto held = found.find(message);
-    EXPECT_EQ(held == found.end() ? 0 : held->second, count) << story_.name << ": " << what << ": " << message.substr(0, 80) << told();
+  check_after_crash(what, true);
+  const Messages found = here();
+  for (const auto* due : {&all_, &visit_.foreign}) {
+    for (const auto& [message, count] : *due) {
+      EXPECT_EQ(times_in(found, message), count + times_in(visit_.again, message))
+          << story_.name << ": " << what << ": " << message.substr(0, 80) << told();
+    }
   }
-  const std::vector<std::string> staged = staged_in(folder_ / "run/mail");
+  const std::vector<std::string> staged = mail_->left_in_staging();
   EXPECT_TRUE(staged.empty()) << story_.name << ": " << what << ": left in staging: " << staged.size() << told();
   // What may go from the server has gone; what nobody saw published, or what a failed sync left in doubt, stays there for good.
-  const bool all_seen = story_.reader != Reader::moves_away && story_.reader != Reader::deletes && crash_only;
-  if (!all_seen) return;
+  const bool all_seen = mail_->deletes_unseen() || (story_.reader != Reader::moves_away && story_.reader != Reader::deletes);
+  if (!all_seen || !crash_only) return;
   for (std::size_t account = 0; account < story_.accounts; ++account) {
     const std::size_t left = server_.count(user(account));
     const std::size_t due = story_.leave == Leave::remove ? 0 : story_.leave == Leave::keep ? messages_[account].size() : story_.new_messages;
@@ -213,14 +199,9 @@ void CrashWorld::check_at_the_end(const std::string& what, bool crash_only) {
   }
 }
 
-// Messages in new/, cur/, and where the reader put them or threw them away.
-std::map<std::string, int> CrashWorld::here() const {
-  std::map<std::string, int> found = deleted_;
-  for (const std::string& path : message_files(folder_ / "run/mail")) {
-    if (!fs::path(path).filename().string().starts_with('.')) ++found[content_of(path)];  // the probe of a new Maildir; readers do not see it
-  }
-  std::error_code absent;
-  for (const auto& entry : fs::directory_iterator(folder_ / "run/moved", absent)) ++found[content_of(entry.path())];
+Messages CrashWorld::here() const {
+  Messages found = mail_->messages();
+  for (const auto& [message, count] : visit_.deleted) found[message] += count;
   return found;
 }
 

@@ -1,23 +1,22 @@
 // SPDX-License-Identifier: MIT
-// A maildrop, a Maildir and a state that are interrupted again and again, each time from the same beginning, and what must be true afterwards:
-// every message exactly once among new/, cur/, where the reader put it and what the reader deleted; nothing partial there at any time; what is gone
-// from the server is here; nothing left in staging; nothing fetched by one more pass. The expected outcomes are in this one place (check_*).
+// A maildrop, a mailstore and a state that are interrupted again and again, each time from the same beginning, and what must be true afterwards:
+// every message exactly once among the mailstore, where the reader put it and what the reader deleted; nothing partial there at any time (of an mbox:
+// in the end); what is gone from the server is here; nothing left in staging; nothing fetched by one more pass. The expected outcomes are in this one
+// place (check_*).
 #pragma once
 
 #include <cstdint>
 #include <functional>
-#include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "support/crash_mailstore.h"
 #include "support/crash_rig.h"
 #include "support/maildrop_server.h"
 #include "support/temp_folder.h"
 
 namespace popsync::test {
-
-// What a mail reader does with delivered messages between the crash and the restart.
-enum class Reader { leaves_it, sets_flags, renames_as_mbsync, moves_away, deletes };
 
 constexpr std::size_t kDottedMessage = 4;  // has a line that is a dot; its unique-id is "new-4"
 
@@ -26,9 +25,11 @@ struct Story {
   Leave leave = Leave::keep;
   std::size_t old_messages = 2;  // here already when the struck run begins
   std::size_t new_messages = 7;
-  std::size_t accounts = 1;                               // all deliver to one Maildir
+  std::size_t accounts = 1;  // all deliver to one mailstore
+  state::MailstoreKind mailstore = state::MailstoreKind::maildir;
   std::function<void(MaildropKnobs&)> server = {};        // in the struck run
   std::function<void(MaildropKnobs&)> server_after = {};  // in the first session after the restart; then it is healthy
+  bool database_lost = false;                             // before the struck run; the key is there
   Reader reader = Reader::leaves_it;
   bool publisher_thread = false;
 };
@@ -53,14 +54,14 @@ class CrashWorld {
   bool live_through(const Blow& blow, const Blow* second = nullptr);
 
  private:
+  [[nodiscard]] std::unique_ptr<CrashMailstore> mailstore() const;
   void begin_again();
   RigRun run_of(const Blow& blow) const;
   RigReport struck_run(const Blow& blow);
-  void check_after_crash(const std::string& what);
-  void let_the_reader_act();
+  void check_after_crash(const std::string& what, bool at_the_end = false);
   void restart(const std::string& what);
   void check_at_the_end(const std::string& what, bool crash_only);
-  [[nodiscard]] std::map<std::string, int> here() const;
+  [[nodiscard]] Messages here() const;  // with what the reader deleted
   [[nodiscard]] std::string told() const;
   [[nodiscard]] std::string user(std::size_t account) const;
 
@@ -68,8 +69,9 @@ class CrashWorld {
   TempFolder folder_{"crash"};
   MaildropServer server_;
   std::vector<std::vector<std::string>> messages_;  // by account, as on the server
-  std::map<std::string, int> all_;                  // as stored, with how many there must be
-  std::map<std::string, int> deleted_;              // by the reader
+  Messages all_;                                    // as stored, with how many there must be
+  std::unique_ptr<CrashMailstore> mail_;
+  Visit visit_;
   std::string last_struck_;
 };
 

@@ -12,35 +12,6 @@ namespace {
 
 [[noreturn]] void refuse(std::size_t line, const std::string& why) { throw std::invalid_argument("line " + std::to_string(line) + ": " + why); }
 
-std::string unescape(std::string_view text, std::size_t line) {
-  std::string octets;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '\\') {
-      octets += text[i];
-      continue;
-    }
-    if (++i == text.size()) refuse(line, "a backslash at the end");
-    switch (text[i]) {
-      case 'r': octets += '\r'; break;
-      case 'n': octets += '\n'; break;
-      case 't': octets += '\t'; break;
-      case '0': octets += '\0'; break;
-      case '\\': octets += '\\'; break;
-      case 'x': {
-        unsigned value = 0;
-        const std::string_view digits = text.substr(i + 1, 2);
-        const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
-        if (digits.size() != 2 || error != std::errc() || end != digits.data() + 2) refuse(line, "\\x needs two hexadecimal digits");
-        octets += static_cast<char>(value);
-        i += 2;
-        break;
-      }
-      default: refuse(line, std::string("unknown escape \\") + text[i]);
-    }
-  }
-  return octets;
-}
-
 std::size_t number_after(std::string_view text, std::string_view word, std::size_t line) {
   text.remove_prefix(word.size());
   std::size_t value = 0;
@@ -68,18 +39,18 @@ std::optional<StepKind> keyword(std::string_view text) {
 Step parse_step(std::string_view text, std::size_t line) {
   Step step{.line = line, .written = std::string(text)};
   if (has_label(text, "S:")) {
-    step.octets = unescape(text_after(text, 2), line) + "\r\n";
+    step.octets = from_script_form(text_after(text, 2), line) + "\r\n";
   } else if (has_label(text, "S-")) {
-    step.octets = unescape(text_after(text, 2), line);
+    step.octets = from_script_form(text_after(text, 2), line);
   } else if (has_label(text, "C:")) {
     step.kind = StepKind::expect;
-    step.octets = unescape(text_after(text, 2), line);
+    step.octets = from_script_form(text_after(text, 2), line);
   } else if (has_label(text, "C*")) {
     step.kind = StepKind::expect_prefix;
     std::string_view prefix = text_after(text, 2);
     if (!prefix.empty() && !prefix.ends_with('*')) refuse(line, "C* takes a prefix that ends in *");
     if (!prefix.empty()) prefix.remove_suffix(1);
-    step.octets = unescape(prefix, line);
+    step.octets = from_script_form(prefix, line);
   } else if (const std::optional<StepKind> kind = keyword(text)) {
     step.kind = *kind;
   } else if (text.starts_with("drip ")) {
@@ -92,6 +63,35 @@ Step parse_step(std::string_view text, std::size_t line) {
 }
 
 }  // namespace
+
+std::string from_script_form(std::string_view text, std::size_t line) {
+  std::string octets;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '\\') {
+      octets += text[i];
+      continue;
+    }
+    if (++i == text.size()) refuse(line, "a backslash at the end");
+    switch (text[i]) {
+      case 'r': octets += '\r'; break;
+      case 'n': octets += '\n'; break;
+      case 't': octets += '\t'; break;
+      case '0': octets += '\0'; break;
+      case '\\': octets += '\\'; break;
+      case 'x': {
+        unsigned value = 0;
+        const std::string_view digits = text.substr(i + 1, 2);
+        const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
+        if (digits.size() != 2 || error != std::errc() || end != digits.data() + 2) refuse(line, "\\x needs two hexadecimal digits");
+        octets += static_cast<char>(value);
+        i += 2;
+        break;
+      }
+      default: refuse(line, std::string("unknown escape \\") + text[i]);
+    }
+  }
+  return octets;
+}
 
 std::vector<std::vector<Step>> parse_dialogues(std::string_view text) {
   std::vector<std::vector<Step>> dialogues(1);

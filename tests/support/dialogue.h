@@ -22,6 +22,8 @@ struct Step {
 // One element for each connection. Throws std::invalid_argument naming the line.
 std::vector<std::vector<Step>> parse_dialogues(std::string_view text);
 
+// "a\\r" -> a and a carriage return. Throws std::invalid_argument naming `line`.
+std::string from_script_form(std::string_view text, std::size_t line);
 // Printable, with the escapes of the text form: for messages about what was received.
 std::string in_script_form(std::string_view octets);
 

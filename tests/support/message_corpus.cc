@@ -13,7 +13,7 @@ namespace {
 
 constexpr double kMedianOctets = 9000;
 constexpr double kSigma = 1.3;  // of the size's logarithm: one message in twenty is over 75 kB
-constexpr std::size_t kOctetsMax = 4'000'000;
+constexpr std::size_t kOctetsMax = 8'000'000;
 
 // std::mt19937_64 gives the same numbers everywhere; the library's distributions do not, so they are made here.
 class Dice {

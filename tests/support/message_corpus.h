@@ -12,7 +12,7 @@
 namespace popsync::test {
 
 // Plain text, multipart with base64 attachments, 8-bit, UTF-8 headers, dots at line starts, "From " lines, long lines, now and then an empty body.
-// Sizes log-normal with a median of 9 kB, at most 4 MB.
+// Sizes log-normal with a median of 9 kB, at most 8 MB.
 std::vector<std::string> realistic_messages(std::size_t count, std::uint64_t seed = 1);
 
 struct NamedMessage {

@@ -17,8 +17,8 @@ namespace popsync::test {
 // One thread plays the dialogues, one after the other.
 class ScriptedServer::Running {
  public:
-  Running(std::vector<std::vector<Step>> dialogues, const CertificateFiles& certificate, std::uint16_t port)
-      : dialogues_(std::move(dialogues)), listener_(port), port_(listener_.port()) {
+  Running(std::vector<std::vector<Step>> dialogues, const CertificateFiles& certificate, std::uint16_t port, Segments segments)
+      : dialogues_(std::move(dialogues)), segments_(segments), listener_(port), port_(listener_.port()) {
     if (!certificate.certificate_file.empty()) tls_ = make_server_context(certificate);
     thread_ = std::thread([this] { play_all(); });
   }
@@ -50,11 +50,13 @@ class ScriptedServer::Running {
   bool play_step(Connection& connection, const Step& step);
   void send(Connection& connection, const Step& step);
   void send_dripping(Connection& connection, const std::string& octets);
+  void end_drip();
   bool expect(Connection& connection, const Step& step);
   std::optional<std::string> read(Connection& connection);
   void departed(std::size_t line, const std::string& what);
 
   const std::vector<std::vector<Step>> dialogues_;
+  const Segments segments_;
   Listener listener_;
   const std::uint16_t port_;
   TlsContext tls_;
@@ -84,7 +86,7 @@ void ScriptedServer::Running::play_all() {
       if (stopping_) break;
       connection_ = &connection;
     }
-    drip_.reset();
+    end_drip();
     play(connection, dialogue);
     const std::lock_guard lock(mutex_);
     connection_ = nullptr;
@@ -123,7 +125,7 @@ bool ScriptedServer::Running::play_step(Connection& connection, const Step& step
       departed(step.line, "the TLS handshake failed");
       return false;
     case StepKind::drip: drip_ = std::chrono::milliseconds(step.count); return true;
-    case StepKind::drip_off: drip_.reset(); return true;
+    case StepKind::drip_off: end_drip(); return true;
     case StepKind::silence: connection.drain(); return false;
     case StepKind::close: connection.end(true); return false;
     case StepKind::drop: connection.end(false); return false;
@@ -141,9 +143,12 @@ void ScriptedServer::Running::send(Connection& connection, const Step& step) {
       send_dripping(connection, step.octets);
     } else {
       connection.queue(step.octets);
+      if (segments_ == Segments::lines) connection.flush();
     }
   }
 }
+
+void ScriptedServer::Running::end_drip() { drip_ = segments_ == Segments::octets ? std::optional(std::chrono::milliseconds(0)) : std::nullopt; }
 
 void ScriptedServer::Running::send_dripping(Connection& connection, const std::string& octets) {
   for (const char octet : octets) {
@@ -180,8 +185,8 @@ void ScriptedServer::Running::departed(std::size_t line, const std::string& what
   mismatch_ = (line == 0 ? "end of the dialogue" : "line " + std::to_string(line)) + ": " + what;
 }
 
-ScriptedServer::ScriptedServer(std::string_view dialogue, const CertificateFiles& certificate, std::uint16_t port)
-    : running_(std::make_unique<Running>(parse_dialogues(dialogue), certificate, port)) {}
+ScriptedServer::ScriptedServer(std::string_view dialogue, const CertificateFiles& certificate, std::uint16_t port, Segments segments)
+    : running_(std::make_unique<Running>(parse_dialogues(dialogue), certificate, port, segments)) {}
 
 ScriptedServer::~ScriptedServer() = default;
 

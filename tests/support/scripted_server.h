@@ -28,10 +28,18 @@
 
 namespace popsync::test {
 
+// How what a dialogue sends is cut into segments; to the client it must make no difference.
+enum class Segments {
+  joined,  // as few as may be: everything up to the next line that has to be waited for
+  lines,   // one for each S: or S-
+  octets,  // one for each octet
+};
+
 class ScriptedServer {
  public:
   // Throws std::invalid_argument naming the line if the text is not of this form. `certificate` is needed for `tls`.
-  explicit ScriptedServer(std::string_view dialogue, const CertificateFiles& certificate = {}, std::uint16_t port = 0);
+  explicit ScriptedServer(std::string_view dialogue, const CertificateFiles& certificate = {}, std::uint16_t port = 0,
+                          Segments segments = Segments::joined);
   ScriptedServer(const ScriptedServer&) = delete;
   ScriptedServer& operator=(const ScriptedServer&) = delete;
   ~ScriptedServer();

@@ -32,9 +32,10 @@ class MovedClock : public Clock {
 
 class SyncInProcess {
  public:
-  explicit SyncInProcess(const MaildropServer& server) : store_(state::StateStore::open(folder_ / "state")) {
+  explicit SyncInProcess(const MaildropServer& server) : SyncInProcess(server.port()) {}
+  explicit SyncInProcess(std::uint16_t port) : store_(state::StateStore::open(folder_ / "state")) {
     settings.name = "home";
-    settings.endpoint = {.host = "127.0.0.1", .port = server.port()};
+    settings.endpoint = {.host = "127.0.0.1", .port = port};
     settings.tls.mode = net::TlsMode::none;
     settings.login = {.tls = net::TlsMode::none, .allow_insecure_auth = true, .user = MaildropServer::kUser};
     settings.mailstore.path = folder_ / "mail";

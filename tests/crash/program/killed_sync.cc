@@ -37,7 +37,7 @@ void PrintTo(const Setting& setting, std::ostream* out) { *out << setting.name; 
 
 std::vector<Setting> settings() {
   std::vector<Setting> all;
-  for (const MailTarget& target : {maildir_target()}) {
+  for (const MailTarget& target : {maildir_target(), mbox_target()}) {
     all.push_back({.name = target.name + "Leaving", .target = target});
     all.push_back({.name = target.name + "Removing", .target = target, .leave_on_server = false});
     all.push_back({.name = target.name + "SharedByTwo", .target = target, .leave_on_server = false, .users = {MaildropServer::kUser, "bob"}});

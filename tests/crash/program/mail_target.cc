@@ -5,6 +5,10 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <utility>
+
+#include "support/folder_content.h"
+#include "support/mbox_text.h"
 
 namespace popsync::test {
 
@@ -22,6 +26,29 @@ std::vector<std::string> visible_in(const std::string& maildir) {
   return messages;
 }
 
+std::string mbox_of(const ProgramHome& home) { return home.folder() / "mail/box"; }
+
+std::vector<std::string> messages_in_mbox(const ProgramHome& home) {
+  std::vector<std::string> messages;
+  for (MboxText& entry : entries_of(content_of(mbox_of(home)))) messages.push_back(std::move(entry.message));
+  std::ranges::sort(messages);
+  return messages;
+}
+
+// Staged entries and locks. What liblockfile was making when it was killed (".lk...") stays: nobody can tell whose it is.
+std::vector<std::string> unfinished_beside_mbox(const ProgramHome& home) {
+  std::vector<std::string> names;
+  std::error_code absent;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(home.state_dir() + "/staging", absent)) {
+    if (!entry.is_directory()) names.push_back(entry.path());
+  }
+  for (const auto& entry : std::filesystem::directory_iterator(home.folder() / "mail")) {
+    const std::string name = entry.path().filename();
+    if (name != "box" && !name.starts_with(".lk")) names.push_back(entry.path());
+  }
+  return names;
+}
+
 }  // namespace
 
 MailTarget maildir_target() {
@@ -32,6 +59,16 @@ MailTarget maildir_target() {
           .unfinished = [](const ProgramHome& home) { return staged_in(home.maildir()); },
           .publishing_call = "rename",
           .whole_at_any_time = true};
+}
+
+MailTarget mbox_target() {
+  return {.name = "Mbox",
+          .configuration = [](const ProgramHome& home) { return "mbox = \"" + mbox_of(home) + "\""; },
+          .messages = messages_in_mbox,
+          .visible = messages_in_mbox,
+          .unfinished = unfinished_beside_mbox,
+          .publishing_call = "write",
+          .whole_at_any_time = false};
 }
 
 }  // namespace popsync::test

@@ -22,5 +22,6 @@ struct MailTarget {
 };
 
 MailTarget maildir_target();
+MailTarget mbox_target();
 
 }  // namespace popsync::test

@@ -137,6 +137,13 @@ TEST_F(FsTest, AFullDiskIsToldApartFromABrokenOne) {
   EXPECT_THAT(error.message(), HasSubstr(path("mail")));
 }
 
+TEST_F(FsTest, WhatIsForbiddenIsToldWithTheUserWhoTried) {
+  const auto proc = fs_.open_root("/proc");  // not even root may remove anything there
+  const Error error = error_of([&] { (void)fs_.unlink(proc->get(), "version"); });
+  EXPECT_EQ(error.code(), ErrorCode::mailstore_unavailable);
+  EXPECT_THAT(error.hint(), HasSubstr("user " + std::to_string(::geteuid())));
+}
+
 TEST_F(FsTest, TheResultOfASyncIsLookedAt) {
   const UniqueFd null(::open("/dev/null", O_WRONLY | O_CLOEXEC));  // EINVAL
   EXPECT_EQ(error_of([&] { fs_.sync_file(null.get()); }).code(), ErrorCode::io_error);

@@ -31,6 +31,16 @@ TEST(MaildirName, HasTheFormThatRecoveryAndReadersKnow) {
   EXPECT_THAT(name, MatchesRegex("1700000000\\.M42P[0-9]+Q[0-9]+R[0-9a-f]{16}_0123456789ab\\..+"));
 }
 
+TEST(MaildirName, TokenIsFoundAgainInNamesAndMarkersAndInNothingElse) {
+  EXPECT_EQ(token_in(make_name(system_clock(), kToken)), kToken);
+  EXPECT_EQ(token_in("0123456789abcdef_0123456789ab"), kToken);  // the marker of an mbox entry
+  for (const char* other :
+       {"", "_", "1700000000.V801I1.host", "1700000000.1_0.host", "R0123456789abcdef_0123456789a.host", "R0123456789abcdef_0123456789abc.host",
+        "R0123456789abcdef_0123456789AB.host", "R0123456789abcde_0123456789ab.host", "0123456789abcdeg_0123456789ab", "R0123456789abcdef_"}) {
+    EXPECT_EQ(token_in(other), "") << other;
+  }
+}
+
 TEST(MaildirName, HasNoOctetThatMeansSomethingInAFileNameOrInFlags) {
   const std::string name = make_name(system_clock(), kToken);
   EXPECT_EQ(name.find_first_not_of("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ._-\\"), std::string::npos) << name;
@@ -77,16 +87,18 @@ TEST(MaildirName, FlagsBeginAtTheFirstOfFourOctets) {
 }
 
 TEST(MaildirToken, IsStableBecauseALostStateIsRelearntFromIt) {
-  const std::string key(32, 'k');
-  EXPECT_EQ(make_token(key, "0011223344556677", "uid", 120), to_hex(hmac_sha256(key, "0011223344556677|uid|120")).substr(0, 12));
+  const HmacSha256 key(std::string(32, 'k'));
+  EXPECT_EQ(make_token(key, "0011223344556677", "uid", 120), to_hex(key.of("0011223344556677|uid|120")).substr(0, 12));
   EXPECT_EQ(make_token(key, "0011223344556677", "uid", 120), "ac75817766bf");
-  EXPECT_EQ(make_token(key, "0011223344556677", "uid", {}), to_hex(hmac_sha256(key, "0011223344556677|uid|")).substr(0, 12));
+  EXPECT_EQ(make_token(key, "0011223344556677", "uid", {}), to_hex(key.of("0011223344556677|uid|")).substr(0, 12));
 }
 
 TEST(MaildirToken, DiffersByInstallAccountUniqueIdAndSize) {
+  const HmacSha256 key("key");
   const std::set<std::string> tokens = {
-      make_token("key", "account", "uid", 120),   make_token("other", "account", "uid", 120), make_token("key", "other", "uid", 120),
-      make_token("key", "account", "other", 120), make_token("key", "account", "uid", 121),   make_token("key", "account", "uid", {}),
+      make_token(key, "account", "uid", 120), make_token(HmacSha256("other"), "account", "uid", 120),
+      make_token(key, "other", "uid", 120),   make_token(key, "account", "other", 120),
+      make_token(key, "account", "uid", 121), make_token(key, "account", "uid", {}),
   };
   EXPECT_EQ(tokens.size(), 6U);
 }

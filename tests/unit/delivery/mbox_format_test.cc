@@ -141,7 +141,7 @@ TEST(MboxFormat, WhatIsQuotedComesBackWhenUnquoted) {
   }
 }
 
-TEST(MboxScanner, FindsEachEntryWithItsPlaceMarkerAndBody) {
+TEST(MboxScanner, FindsEachEntryWithItsPlaceMarkerAndPrint) {
   const std::string first = formatted("Subject: a\n\nbody\n\n\n");
   const std::string foreign = "From you Tue Nov 14 22:13:20 2023\nSubject: b\n\nX-Popsync-Id: not-in-the-header\n";
   const auto entries = scanned(first + foreign + formatted("no body\n"));
@@ -149,11 +149,11 @@ TEST(MboxScanner, FindsEachEntryWithItsPlaceMarkerAndBody) {
   EXPECT_EQ(entries[0].offset, 0U);
   EXPECT_EQ(entries[0].length, first.size());
   EXPECT_EQ(entries[0].marker, "0123456789abcdef_00112233aabb");
-  EXPECT_EQ(entries[0].body_sha256, sha256("body"));
+  EXPECT_EQ(entries[0].print, prints_of("X-Popsync-Id: 0123456789abcdef_00112233aabb\nSubject: a\n\nbody").fingerprint);
   EXPECT_EQ(entries[1].offset, first.size());
   EXPECT_EQ(entries[1].length, foreign.size());
   EXPECT_EQ(entries[1].marker, "");
-  EXPECT_EQ(entries[2].body_sha256, sha256(""));
+  EXPECT_EQ(entries[2].print, prints_of("X-Popsync-Id: 0123456789abcdef_00112233aabb\nno body\n\n").fingerprint);
 }
 
 TEST(MboxScanner, KnowsAnEntryAgainBehindARewrittenHeader) {
@@ -163,7 +163,7 @@ TEST(MboxScanner, KnowsAnEntryAgainBehindARewrittenHeader) {
   ASSERT_EQ(before.size(), 1U);
   ASSERT_EQ(after.size(), 1U);
   EXPECT_EQ(after[0].marker, before[0].marker);
-  EXPECT_EQ(after[0].body_sha256, before[0].body_sha256);
+  EXPECT_EQ(after[0].print, before[0].print);
 }
 
 TEST(MboxScanner, ATornEntryEndsWithTheFile) {
@@ -191,7 +191,7 @@ TEST(MboxScanner, AnySplitFindsTheSame) {
         EXPECT_EQ(pieces[i].offset, whole[i].offset);
         EXPECT_EQ(pieces[i].length, whole[i].length);
         EXPECT_EQ(pieces[i].marker, whole[i].marker);
-        EXPECT_EQ(pieces[i].body_sha256, whole[i].body_sha256);
+        EXPECT_EQ(pieces[i].print, whole[i].print);
       }
     }
   }

@@ -289,6 +289,21 @@ TEST_F(MboxTest, ATornEntryThatAnotherWroteBehindIsLeftAndAppendedAgain) {
   EXPECT_EQ(content(), before);
 }
 
+// The body says nothing about the header above it, and a message may have none.
+TEST_F(MboxTest, AnEntryWithATornHeaderThatAnotherWroteBehindIsAppendedAgain) {
+  put(kForeign);
+  const auto entries = intend(stage({"Subject: 3\r\nTo: you\r\n\r\n"}));
+  append({entries[0].name});
+  const std::string whole = content();
+  put(whole.substr(0, whole.find("To: ")) + "\n" + kForeign);
+  EXPECT_THAT(settled(entries), ElementsAre(EntryFate::altered)) << "cut";
+  std::string zeros = whole;
+  put(zeros.replace(whole.find("To: "), 4, std::string(4, '\0')) + kForeign);
+  EXPECT_THAT(settled(entries), ElementsAre(EntryFate::altered)) << "zeros";
+  put(whole + kForeign);
+  EXPECT_THAT(settled(entries), ElementsAre(EntryFate::appended));
+}
+
 TEST_F(MboxTest, AnEntryThatAReaderMovedAndMarkedReadIsFound) {
   put(kForeign);
   const auto names = stage(kThree);

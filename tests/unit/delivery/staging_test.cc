@@ -131,8 +131,9 @@ class NeverSynced : public test::ForwardingFs {
 
 TEST_F(StagingTest, AFailedSyncReachesTheCallerAndTheFileGoes) {
   NeverSynced fs;
+  std::string buffer;
   {
-    StagedMessage message(fs, staging_.dir(), "m");
+    StagedMessage message(fs, staging_.dir(), "m", buffer);
     message.finish();
     message.start_sync(pool_);
     EXPECT_THROW(message.wait_synced(), Error);

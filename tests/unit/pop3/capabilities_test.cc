@@ -53,6 +53,7 @@ TEST(Capabilities, LoginDelayIsInSeconds) {
   EXPECT_EQ(of({"LOGIN-DELAY"}).login_delay, std::nullopt);
   EXPECT_EQ(of({"LOGIN-DELAY soon"}).login_delay, std::nullopt);
   EXPECT_EQ(of({"LOGIN-DELAY -1"}).login_delay, std::nullopt);
+  EXPECT_EQ(of({"LOGIN-DELAY 300s"}).login_delay, std::nullopt);
   EXPECT_EQ(of({"LOGIN-DELAY 99999999999999"}).login_delay, std::nullopt);
 }
 
@@ -66,6 +67,7 @@ TEST(Capabilities, ExpireIsInDaysAndNeverIsNone) {
 
 TEST(Capabilities, TheImplementationIsKeptAsTheServerCallsIt) {
   EXPECT_THAT(of({"IMPLEMENTATION Cyrus POP3 v2.4"}).implementation, HasSubstr("Cyrus POP3 v2.4"));
+  EXPECT_EQ(of({"IMPLEMENTATION"}).implementation, "");
 }
 
 TEST(Capabilities, ComeBackFromTheirText) {

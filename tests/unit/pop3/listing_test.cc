@@ -39,7 +39,7 @@ TEST(DropListing, TheCountCountsAndTheSizeIsAdvice) {
       {"-7 1", {}, {}},
       {"", {}, {}},
       {"7x 1", {}, {}},
-      // 53
+      // protocol.md 53
       {"1000000 1", kMessagesMax, 1},
       {"1000001 1", {}, {}},
       {"4294967296 1", {}, {}},
@@ -177,6 +177,13 @@ TEST(Listing, WithoutUniqueIdsTheScanListingDecides) {
   EXPECT_THAT(listing_of({}, {"2 20", "1 ten"}, false), ElementsAre(entry(1, "", {}), entry(2, "", 20)));
 }
 
+// protocol.md 55: also where LIST ends early or is empty
+TEST(Listing, AMessageThatTheScanListingLeavesOutHasNoSize) {
+  EXPECT_THAT(listing_of({"1 a", "2 b", "3 c"}, {"1 10", "3 30"}), ElementsAre(entry(1, "a", 10), entry(2, "b", std::nullopt), entry(3, "c", 30)));
+  EXPECT_THAT(listing_of({"1 a", "2 b"}, {"1 10"}), ElementsAre(entry(1, "a", 10), entry(2, "b", std::nullopt)));
+  EXPECT_THAT(listing_of({"1 a"}, {}), ElementsAre(entry(1, "a", std::nullopt)));
+}
+
 // protocol.md 61
 TEST(Listing, OneUniqueIdTwiceIsTwoMessages) {
   EXPECT_THAT(listing_of({"1 a", "2 a"}, {"1 10", "2 20"}), ElementsAre(entry(1, "a", 10), entry(2, "a", 20)));
@@ -204,6 +211,7 @@ TEST(Listing, OneNumberTwiceMakesTheSessionUntrustworthy) {
   }
 }
 
+// protocol.md 73
 TEST(Listing, HasALimitOfMessages) {
   ListingBuilder builder;
   for (std::size_t i = 1; i <= kMessagesMax; ++i) builder.add_scan_line(std::to_string(i) + " 1");

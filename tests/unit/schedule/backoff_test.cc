@@ -113,6 +113,7 @@ TEST(Backoff, LockHeldByAnotherPopsyncGrowsFromThirtySecondsToFiveMinutesWithout
   EXPECT_FALSE(next(Outcome::lock_held, 100).needs_operator);
 }
 
+// protocol.md 36
 TEST(Backoff, NoOutcomeComesBeforeTheServersLoginDelay) {
   for (std::size_t i = 0; i < kOutcomes; ++i) {
     for (const double random : {kLowest, 0.5, kHighest}) {

@@ -198,9 +198,10 @@ TEST_F(StateStoreTest, AnOlderSchemaIsBroughtUpWithItsRows) {
     transaction.insert_mailstore(kAccount, "/mail", "id");
     transaction.commit();
   }
-  for (const char* sql : {"ALTER TABLE mailstore DROP COLUMN suspended", "ALTER TABLE mailstore DROP COLUMN sync_failures",
-                          "ALTER TABLE account DROP COLUMN rekeyings", "ALTER TABLE account DROP COLUMN top_fails", "DROP TABLE server_memory",
-                          "DROP TRIGGER message_erased", "DROP INDEX message_by_removal", "PRAGMA user_version=2"})
+  for (const char* sql :
+       {"ALTER TABLE mailstore DROP COLUMN suspended", "ALTER TABLE mailstore DROP COLUMN sync_failures", "ALTER TABLE account DROP COLUMN rekeyings",
+        "ALTER TABLE account DROP COLUMN top_fails", "ALTER TABLE account DROP COLUMN surprises", "ALTER TABLE account DROP COLUMN expire_days",
+        "DROP TABLE server_memory", "DROP TRIGGER message_erased", "DROP INDEX message_by_removal", "PRAGMA user_version=2"})
     change(sql);
   const auto store = open();
   ASSERT_EQ(store->mailstores(kAccount).size(), 1U);

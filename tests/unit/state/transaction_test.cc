@@ -123,6 +123,8 @@ TEST_F(TransactionTest, UpdateKeepsEverythingButIdTotalsAndPlan) {
   row.equal_settlements = 2;
   row.rekeyings = 3;
   row.top_fails = true;
+  row.surprises = 2;
+  row.expire_days = 0;
   row.marker = "uidl";
   row.policy = "14d";
   change([&](Transaction& transaction) { transaction.update_account(row); });
@@ -144,6 +146,8 @@ TEST_F(TransactionTest, UpdateKeepsEverythingButIdTotalsAndPlan) {
   EXPECT_EQ(found.equal_settlements, 2U);
   EXPECT_EQ(found.rekeyings, 3U);
   EXPECT_TRUE(found.top_fails);
+  EXPECT_EQ(found.surprises, 2U);
+  EXPECT_EQ(found.expire_days, 0U);
   EXPECT_EQ(found.marker, "uidl");
   EXPECT_EQ(found.policy, "14d");
   EXPECT_FALSE(found.next_sync.has_value());

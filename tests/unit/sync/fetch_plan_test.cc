@@ -187,6 +187,7 @@ TEST(FetchPlan, WhereSizesSayNothingTheUniqueIdDecides) {
   expect_nothing_to_do(plan({entry(1, "a", 11)}, {row(7, "a", 10)}, policy));
 }
 
+// protocol.md 117
 TEST(FetchPlan, AMessageThatReturnsIsSettledByContent) {
   const FetchPlan found = plan({entry(1, "a", 10)}, {absent(row(7, "a", 10), kNow - 1h, 3)}, keep());
   ASSERT_EQ(found.fetch.size(), 1U);
@@ -420,6 +421,7 @@ TEST(FetchPlan, AListingShortByMoreThanHalfProvesNothing) {
   EXPECT_TRUE(found.counts_as_listing);
 }
 
+// protocol.md 74
 TEST(FetchPlan, ARowIsForgottenAfterTenListingsAndThirtyDays) {
   const auto forgets = [](std::uint64_t listings, std::chrono::seconds age) {
     PlanPolicy policy = keep();

@@ -50,6 +50,17 @@ class MailstoreOpeningTest : public testing::Test {
     transaction.commit();
   }
 
+  void stage(state::RowId mailstore) {
+    auto transaction = store_->begin();
+    transaction.insert_staged({.account = account_.id, .mailstore = mailstore, .uid = {"uid"}, .list_size = 1, .prints = {}, .name = "name"});
+    transaction.commit();
+  }
+  void lose_database() {
+    store_.reset();
+    for (const char* file : {"state.db", "state.db-wal", "state.db-shm"}) stdfs::remove(folder_.path() + "/state/" + file);
+    store_ = state::StateStore::open(folder_.path() + "/state");
+  }
+
   config::TempFolder folder_;
   std::string path_ = folder_.path() + "/Mail/work";
   std::unique_ptr<state::StateStore> store_ = state::StateStore::open(folder_.path() + "/state");
@@ -106,10 +117,19 @@ TEST_F(MailstoreOpeningTest, AFolderThatCannotBeMadeLeavesNoRow) {
   EXPECT_TRUE(store_->mailstores(account_.id).empty());
 }
 
-TEST_F(MailstoreOpeningTest, TheGenerationMayBeOneAheadOfTheRow) {
+TEST_F(MailstoreOpeningTest, TheGenerationMayBeOneAheadOfTheRowWhileABatchIsStaged) {
   OpenMailstore mailstore = open(path_);
   mailstore.maildir->staging().set_generation(1);  // a crash between S5 and S6
-  EXPECT_EQ(open(path_).row.generation, 0U);
+  stage(mailstore.row.id);
+  const OpenMailstore again = open(path_);
+  EXPECT_EQ(again.row.generation, 0U);
+  EXPECT_FALSE(again.ahead);
+}
+
+TEST_F(MailstoreOpeningTest, AGenerationOneAheadWithNothingStagedIsARestoredState) {
+  OpenMailstore mailstore = open(path_);
+  mailstore.maildir->staging().set_generation(1);
+  EXPECT_TRUE(open(path_).ahead);
 }
 
 TEST_F(MailstoreOpeningTest, AGenerationBelowTheRowIsARestoredMailstore) {
@@ -130,10 +150,68 @@ TEST_F(MailstoreOpeningTest, AGenerationThatIsMissingIsARestoredMailstoreToo) {
   EXPECT_EQ(refusal(path_), ErrorCode::mailstore_unavailable);
 }
 
-TEST_F(MailstoreOpeningTest, AGenerationTwoAheadIsARestoredState) {
+TEST_F(MailstoreOpeningTest, AGenerationTwoAheadIsARestoredStateEvenWhileABatchIsStaged) {
   OpenMailstore mailstore = open(path_);
+  stage(mailstore.row.id);
   mailstore.maildir->staging().set_generation(2);
-  EXPECT_EQ(refusal(path_), ErrorCode::state_corrupt);
+  EXPECT_TRUE(open(path_).ahead);
+}
+
+TEST_F(MailstoreOpeningTest, AnOlderStateIsNotedOnceAndGoesAheadOfItsCopies) {
+  {
+    OpenMailstore mailstore = open(path_);
+    mailstore.maildir->staging().set_generation(5);
+  }
+  {
+    OpenMailstore found = open(path_);
+    EXPECT_FALSE(found.maildir->staging().unlearned_since());  // only looked at so far
+    take_into_use(*store_, account_, found);
+    EXPECT_EQ(found.row.generation, 7U);
+    EXPECT_TRUE(found.maildir->staging().unlearned_since());
+  }
+  const OpenMailstore again = open(path_);
+  EXPECT_FALSE(again.ahead);
+  EXPECT_EQ(again.row.generation, 7U);
+}
+
+TEST_F(MailstoreOpeningTest, WhatIsInUseIsInNobodyElsesUse) {
+  OpenMailstore first = open(path_);
+  take_into_use(*store_, account_, first);
+  OpenMailstore second = open(path_);
+  try {
+    take_into_use(*store_, account_, second);
+    ADD_FAILURE() << "taken";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::lock_held);
+  }
+  EXPECT_TRUE(delivery::in_use(real_fs(), path_, store_->install_key(), account_.id));
+  first.maildir.reset();
+  EXPECT_FALSE(delivery::in_use(real_fs(), path_, store_->install_key(), account_.id));
+  EXPECT_NO_THROW(take_into_use(*store_, account_, second));
+}
+
+TEST_F(MailstoreOpeningTest, AnAcceptedOlderStateIsMarkedToo) {
+  OpenMailstore mailstore = open(path_);
+  mailstore.maildir->staging().set_generation(1);
+  OpenMailstore accepted = accept(path_);
+  EXPECT_TRUE(accepted.maildir->staging().unlearned_since());
+  EXPECT_FALSE(open(path_).ahead);
+}
+
+TEST_F(MailstoreOpeningTest, AMaildirOfALostDatabaseIsMadeAgainAndMarked) {
+  {
+    OpenMailstore mailstore = open(path_);
+    mailstore.maildir->staging().set_generation(5);
+  }
+  lose_database();
+  auto transaction = store_->begin();
+  transaction.insert_account(account_);  // under the id that the Maildir remembers
+  transaction.commit();
+  EXPECT_TRUE(is_remembered(*store_, real_fs(), account_, {.path = path_}));
+  OpenMailstore again = open(path_);
+  EXPECT_EQ(again.row.generation, 7U);
+  EXPECT_TRUE(again.maildir->staging().unlearned_since());
+  EXPECT_THAT(again.maildir->staging().names(), testing::IsEmpty());
 }
 
 TEST_F(MailstoreOpeningTest, WhatTheOperatorAcceptsIsTakenAsItIs) {
@@ -184,11 +262,9 @@ TEST_F(MailstoreOpeningTest, TwoAccountsMayShareAMaildirAndEachHasItsStaging) {
   EXPECT_EQ(shared.maildir->staging().generation(), 0U);
 }
 
-TEST_F(MailstoreOpeningTest, AMaildirFilledUnderALostDatabaseIsNotFilledAgain) {
+TEST_F(MailstoreOpeningTest, AMaildirFilledUnderALostDatabaseAndAnotherIdIsNotFilledAgain) {
   (void)open(path_);
-  store_.reset();
-  for (const char* file : {"state.db", "state.db-wal", "state.db-shm"}) stdfs::remove(folder_.path() + "/state/" + file);
-  store_ = state::StateStore::open(folder_.path() + "/state");
+  lose_database();
   account_.id = "fedcba9876543210";
   auto transaction = store_->begin();
   transaction.insert_account(account_);

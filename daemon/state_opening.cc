@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+#include "state_opening.h"
+
+#include <vector>
+
+#include "account_wiring.h"
+#include "sync/lost_state.h"
+
+namespace popsync {
+
+std::string lost_install_key(const Program& program) {
+  std::vector<sync::ConfiguredMailstore> mailstores;
+  for (const config::Account& account : program.config.accounts) mailstores.push_back(sync::configured_mailstore(sync_settings(account)));
+  return sync::lost_install_key(real_fs(), program.paths.state_dir, mailstores);
+}
+
+std::unique_ptr<state::StateStore> open_state(const Program& program) {
+  return state::StateStore::open(program.paths.state_dir, lost_install_key(program));
+}
+
+state::AccountRow resolve_account(const Program& program, state::StateStore& store, const config::Account& account) {
+  return sync::resolve_remembered(store, real_fs(), sync::configured_mailstore(sync_settings(account)), program.account_names());
+}
+
+}  // namespace popsync

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+#include "sync/lost_state.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/escape.h"
+#include "base/log.h"
+#include "delivery/maildir.h"
+#include "state/install.h"
+
+namespace popsync::sync {
+namespace {
+
+using delivery::MailstoreCondition;
+using delivery::MailstoreId;
+
+// What cannot be looked at is the account's own trouble: its session tells it.
+delivery::Inspection look(Fs& fs, const std::string& path, const std::string& key) {
+  if (path.empty()) return {};
+  try {
+    return delivery::inspect(fs, path, key);
+  } catch (const Error& error) {
+    log_debug("", std::string("while looking for a lost state: ") + error.what());
+    return {};
+  }
+}
+
+bool remembers(const MailstoreId::Account& line, const ConfiguredAccount& account) { return same_maildrop(line.host, line.user, account); }
+
+}  // namespace
+
+std::string lost_install_key(Fs& fs, const std::string& state_dir, std::span<const ConfiguredMailstore> mailstores) {
+  if (!state::is_unused(state_dir)) return {};
+  for (const ConfiguredMailstore& mailstore : mailstores) {
+    const delivery::Inspection found = look(fs, mailstore.path, {});
+    if (found.condition != MailstoreCondition::foreign) continue;
+    const auto ours = std::ranges::find_if(found.accounts, [&](const MailstoreId::Account& each) { return remembers(each, mailstore.account); });
+    if (ours == found.accounts.end()) continue;
+    if (delivery::in_use(fs, mailstore.path, found.install_key, ours->id)) {
+      throw Error(ErrorCode::mailstore_foreign,
+                  "the Maildir " + escaped(mailstore.path) + " is being filled at this moment by a popsync with another state directory",
+                  "use that one (--state-dir DIR); nothing was made in " + escaped(state_dir));
+    }
+    log_info(mailstore.account.name, "the state in " + escaped(state_dir) + " is gone; the Maildir " + escaped(mailstore.path) +
+                                         " was filled under it, so what was fetched is learnt from the names of its files");
+    return found.install_key;
+  }
+  return {};
+}
+
+std::string remembered_id(state::StateStore& store, Fs& fs, const ConfiguredMailstore& mailstore) {
+  const delivery::Inspection found = look(fs, mailstore.path, store.install_key());
+  if (found.condition != MailstoreCondition::ours) return {};
+  const auto known = store.accounts();
+  for (const MailstoreId::Account& each : found.accounts) {
+    if (remembers(each, mailstore.account) && std::ranges::count(known, each.id, &state::AccountRow::id) == 0) return each.id;
+  }
+  return {};
+}
+
+state::AccountRow resolve_remembered(state::StateStore& store, Fs& fs, const ConfiguredMailstore& mailstore,
+                                     std::span<const std::string> configured) {
+  return resolve_account(store, mailstore.account, configured, [&] { return remembered_id(store, fs, mailstore); });
+}
+
+ConfiguredMailstore configured_mailstore(const AccountSettings& settings) {
+  return {.account = {.name = settings.name, .host = settings.endpoint.host, .user = settings.login.user},
+          .path = settings.mailstore.kind == state::MailstoreKind::maildir ? settings.mailstore.path : ""};
+}
+
+}  // namespace popsync::sync

@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: MIT
+"""The rows about what popsync itself needs: memory, recovery after a crash, system calls. Some rivals stand beside it for the scale."""
+import dataclasses
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import time
+
+from rows import Line, ManyAccounts, Row, ROUND_TRIP_MS, median
+from world import Failed, delivered
+
+
+class GiantMessage(Row):
+    """One message of 1 GiB: memory must not depend on a message's size."""
+    name = "giant"
+    rivals = ("popsync", "mpop")
+    megabytes_max = 32
+
+    def maildrops(self):
+        return {}, {"giant": 0}
+
+    def begin(self):
+        super().begin()
+        line = b"QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWZnaGlqa2xtbm9wcXJzdHV2d3h5ejAxMjM0NTY3\n"
+        block = line * 10_000
+        path = os.path.join(self.world.maildrops, "giant", "new", "1700000000.giant.test")
+        with open(path, "wb") as file:
+            file.write(b"From: ada@example.org\nSubject: giant\n\n")
+            for _ in range(self.size.giant // len(block) + 1):
+                file.write(block)
+        self.world.give(path)
+        self.world.warm("giant")
+
+    def sample(self, program, seconds_max):
+        home = self.world.fresh_home()
+        accounts = [self.account(home, "giant")]
+        program.configure(home, accounts)
+        self.world.give(home)
+        cost = self.fetch(program, home, accounts, seconds_max)
+        if cost:
+            self.expect(program, home, 1)
+        self.world.fresh_home()  # a gibibyte
+        return cost
+
+    def lines(self, results):
+        peak = {name: median(samples, lambda sample: sample.peak_mb) for name, samples in results.items()}
+        met = peak["popsync"] < self.megabytes_max if "popsync" in peak else None
+        return [Line(f"peak memory, one message of {self.size.giant >> 20} MiB", peak, lambda value: f"{value:.1f} MB", f"< {self.megabytes_max} MB", met)]
+
+
+class ManySessions(Row):
+    """32 sessions at once, each fetching, over a line slow enough that they all overlap."""
+    name = "sessions"
+    runs = 1
+    rivals = ("popsync",)
+    round_trip_ms = ROUND_TRIP_MS
+    sessions = 32
+    messages = 300
+    megabytes_max = 96
+
+    def users(self):
+        return [f"session{number:02}" for number in range(self.sessions)]
+
+    def maildrops(self):
+        first, *others = self.users()
+        return {first: self.messages}, {user: 0 for user in others}
+
+    def begin(self):
+        super().begin()
+        first, *others = self.users()
+        source = os.path.join(self.world.maildrops, first, "new")
+        for user in others:
+            for name in os.listdir(source):
+                os.link(os.path.join(source, name), os.path.join(self.world.maildrops, user, "new", name))
+        for user in self.users():
+            self.world.warm(user)
+
+    def sample(self, program, seconds_max):
+        home = self.world.fresh_home()
+        accounts = [self.account(home, user, name=user, mail=user) for user in self.users()]
+        program.configure(home, accounts)
+        self.world.give(home)
+        cost = self.fetch(program, home, accounts, seconds_max)
+        for account in accounts:
+            found = len(os.listdir(account.maildir + "/new"))
+            if cost and found != self.messages:
+                raise Failed(f"{account.name} has {found} messages; {self.world.last_words()}")
+        return cost
+
+    def lines(self, results):
+        peak = {name: median(samples, lambda sample: sample.peak_mb) for name, samples in results.items()}
+        met = peak["popsync"] < self.megabytes_max if "popsync" in peak else None
+        return [Line(f"peak memory, {self.sessions} sessions at once", peak, lambda value: f"{value:.1f} MB", f"< {self.megabytes_max} MB", met)]
+
+
+@dataclasses.dataclass
+class Idleness:
+    seconds: float
+    resident_mb: float
+    wakeups: float  # a second
+
+
+class IdleDaemon(ManyAccounts):
+    """The daemon with 100 accounts, between two polls."""
+    name = "idle"
+    runs = 1
+    rivals = ("popsync",)
+    round_trip_ms = 0
+    watched_s = 10
+    megabytes_max = 24
+
+    def note(self, sample):
+        return f"{sample.wakeups:.1f} wake-ups a second, {sample.resident_mb:.1f} MB"
+
+    def users(self):
+        return super().users()[:100]
+
+    def prepare(self, program):
+        pass
+
+    def sample(self, program, seconds_max):
+        home = self.world.fresh_home()
+        program.configure(home, self.accounts(home), defaults='interval = "1h"\n')
+        self.world.give(home)
+        place = ["-c", home + "/popsync.toml", "--state-dir", home + "/state"]
+        daemon = subprocess.Popen([*self.world.as_user, self.world.program("popsync"), "run", *place], stdin=subprocess.DEVNULL, stdout=self.world.log,
+                                  stderr=self.world.log, cwd=home)
+        try:
+            began = time.monotonic()
+            while not self.all_synced(place):
+                if time.monotonic() - began > seconds_max or daemon.poll() is not None:
+                    raise Failed(f"the daemon has not synced all accounts; {self.world.last_words()}")
+                time.sleep(0.5)
+            time.sleep(3)  # for what is done behind the last session
+            before = switches(daemon.pid)
+            time.sleep(self.watched_s)
+            wakeups = (switches(daemon.pid) - before) / self.watched_s
+            return Idleness(seconds=time.monotonic() - began, resident_mb=resident_mb(daemon.pid), wakeups=wakeups)
+        finally:
+            daemon.terminate()
+            daemon.wait()
+
+    def all_synced(self, place):
+        told = subprocess.run([*self.world.as_user, self.world.program("popsync"), "status", "--json", *place], capture_output=True, text=True, check=False)
+        if told.returncode != 0:
+            return False
+        accounts = json.loads(told.stdout)["accounts"]
+        return len(accounts) == len(self.users()) and all(account["last_success"] for account in accounts)
+
+    def lines(self, results):
+        resident = {name: median(samples, lambda sample: sample.resident_mb) for name, samples in results.items()}
+        wakeups = {name: median(samples, lambda sample: sample.wakeups) for name, samples in results.items()}
+        return [
+            Line(f"daemon between polls, {len(self.users())} accounts: memory", resident, lambda value: f"{value:.1f} MB", f"< {self.megabytes_max} MB",
+                 resident["popsync"] < self.megabytes_max if "popsync" in resident else None),
+            Line("  its wake-ups a second", wakeups, lambda value: f"{value:.2f}", "none", wakeups["popsync"] == 0 if "popsync" in wakeups else None),
+        ]
+
+
+def switches(pid):
+    total = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/status", encoding="ascii") as file:
+            total += sum(int(line.split()[1]) for line in file if line.startswith("voluntary_ctxt_switches"))
+    return total
+
+
+def resident_mb(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        return next(int(line.split()[1]) / 1024 for line in file if line.startswith("VmRSS"))
+
+
+class Recovery(Row):
+    """The sync after a crash that left every message of a first sync staged. No crash leaves more than some batches, so the state is made: the rows of
+    a finished sync are called staged again, and the files go back to staging."""
+    name = "recovery"
+    rivals = ("popsync",)
+    through_relay = True
+    seconds_max = 2
+
+    def maildrops(self):
+        return {"big": self.size.messages}, {}
+
+    def sample(self, program, seconds_max):
+        home = self.world.fresh_home()
+        accounts = [self.account(home, "big")]
+        program.configure(home, accounts)
+        self.world.give(home)
+        if self.fetch(program, home, accounts, self.size.patience_prepare) is None:
+            raise Failed("too slow to prepare")
+        unpublish(home)
+        cost = self.fetch(program, home, accounts, seconds_max)
+        if cost:
+            self.expect(program, home, self.size.messages)
+            if cost.octets > 100 * self.size.messages:
+                raise Failed("the messages were fetched again")
+        return cost
+
+    def lines(self, results):
+        values = {name: median(samples, lambda sample: sample.seconds) for name, samples in results.items()}
+        met = values["popsync"] < self.seconds_max if "popsync" in values else None
+        return [Line(f"recovery of {self.size.messages} staged rows, and a poll", values, lambda value: f"{value:.2f} s", f"< {self.seconds_max} s", met)]
+
+
+def unpublish(home):
+    database = sqlite3.connect(home + "/state/state.db")
+    with database:
+        database.execute("UPDATE message SET state = 0 WHERE state = 1")
+        names = [name for name, in database.execute("SELECT name FROM message")]
+    database.close()
+    staging = next(folder for folder, _, files in os.walk(home + "/mail/tmp/.popsync") if any(name.startswith("gen.") for name in files))
+    for name in names:
+        os.rename(f"{home}/mail/new/{name}", f"{staging}/{name}")
+
+
+@dataclasses.dataclass
+class Calls:
+    seconds: float
+    counts: dict  # by system call
+    commits: int
+
+
+def log_syncs(trace):
+    """Syncs of SQLite's log; 0 if its name cannot be read: popsync hides its memory from all but root."""
+    count, log = 0, None
+    for line in trace.split("\n"):
+        opened = re.search(r'openat\(.*"([^"]*)".* = (\d+)$', line)
+        if opened and opened[1].endswith("state.db-wal"):
+            log = opened[2]
+        if re.search(rf"fdatasync\({log}\b", line):
+            count += 1
+    return count
+
+
+class SystemCalls(Row):
+    """What a message of a first sync costs in calls, from strace."""
+    name = "calls"
+    rivals = ("wire limit", "popsync", "mpop", "fdm")
+    runs = 1
+    groups = {
+        "file syncs": ("fsync", "fdatasync", "syncfs", "sync_file_range"),
+        "reads": ("read", "pread64", "readv", "recvfrom", "recvmsg"),
+        "writes": ("write", "pwrite64", "writev", "sendto", "sendmsg"),
+    }
+
+    def maildrops(self):
+        return {"traced": self.size.traced}, {}
+
+    def begin(self):
+        super().begin()
+        self.world.warm("traced")
+
+    def sample(self, program, seconds_max):
+        counted = self.traced(program, seconds_max, ["-c", "-U", "name,calls"])
+        synced = self.traced(program, seconds_max, ["-e", "trace=openat,fdatasync"]) if counted else None
+        if not synced:
+            return None
+        seconds, text = counted
+        counts = {name: int(number) for name, number in re.findall(r"^(\w+) +(\d+)$", text, re.MULTILINE)}
+        return Calls(seconds, counts, log_syncs(synced[1]))
+
+    def traced(self, program, seconds_max, options):
+        home = self.world.fresh_home()
+        accounts = [self.account(home, "traced")]
+        program.first = 1
+        program.configure(home, accounts)
+        self.world.give(home)
+        tracer = ["strace", "-f", "-o", home + "/strace", *options]
+        cost = self.world.run(program.command(home, accounts), home, seconds_max, ok=program.ok, tracer=tracer)
+        if cost is None:
+            return None
+        if program.name != "wire limit" and delivered(home) != self.size.traced:
+            raise Failed(f"{delivered(home)} messages are here; {self.world.last_words()}")
+        with open(home + "/strace", encoding="utf-8", errors="replace") as file:
+            return cost.seconds, file.read()
+
+    def lines(self, results):
+        lines = []
+        for title, names in self.groups.items():
+            values = {program: sum(samples[0].counts.get(name, 0) for name in names) / self.size.traced for program, samples in results.items()}
+            lines.append(Line(f"{title} a message, first sync of {self.size.traced}", values, lambda value: f"{value:.2f}"))
+        values = {program: samples[0].counts.get("total", 0) / self.size.traced for program, samples in results.items()}
+        lines.append(Line("all system calls a message", values, lambda value: f"{value:.2f}"))
+        commits = {program: samples[0].commits * 1000 / self.size.traced for program, samples in results.items() if samples[0].commits}
+        lines.append(Line("commits (syncs of SQLite's log) per 1,000 messages", commits, lambda value: f"{value:.1f}"))
+        return lines
+
+
+ALL = (GiantMessage, ManySessions, IdleDaemon, Recovery, SystemCalls)

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+// Every case of docs/protocol.md has a test that names it, or a reason in docs/testing.md why it has none; and neither names a case that is not
+// there.
+#include <gmock/gmock.h>
+
+#include "docs/text.h"
+
+namespace popsync::docs {
+namespace {
+
+constexpr int kCases = 118;
+const std::string kList = "([0-9]+(?:[-,] ?[0-9]+)*)";
+
+// "6, 14, 18-21" -> 6 14 18 19 20 21
+std::set<int> numbers_in(const std::string& list) {
+  std::set<int> numbers;
+  for (const std::string& part : matches(list, "([0-9]+(?:-[0-9]+)?)")) {
+    const auto dash = part.find('-');
+    const int last = std::stoi(dash == std::string::npos ? part : part.substr(dash + 1));
+    for (int number = std::stoi(part); number <= last; ++number) numbers.insert(number);
+  }
+  return numbers;
+}
+
+std::set<int> numbers_behind(const std::string& text, const std::string& label) {
+  std::set<int> numbers;
+  for (const std::string& list : matches(text, label + kList)) numbers.merge(numbers_in(list));
+  return numbers;
+}
+
+std::set<int> cases() {
+  std::set<int> numbers;
+  int last = 0;
+  for (const std::string& number : matches(content_of(kRoot / "docs/protocol.md"), R"(\n\| ([0-9]+) \|)")) {
+    EXPECT_EQ(std::stoi(number), last + 1) << "out of order";
+    last = std::stoi(number);
+    numbers.insert(last);
+  }
+  return numbers;
+}
+
+std::map<int, std::vector<std::string>> named_by_tests() {
+  std::map<int, std::vector<std::string>> named;
+  for (const fs::path& source : sources_below("tests")) {
+    if (source.parent_path() == "tests/docs" || source.parent_path() == "tests/support") continue;
+    for (const int number : numbers_behind(content_of(kRoot / source), R"(protocol\.md )")) named[number].push_back(source);
+  }
+  for (const fs::directory_entry& entry : fs::directory_iterator(kRoot / "tests/dialogs")) {
+    if (entry.path().extension() != ".dialog") continue;
+    const std::string name = entry.path().filename();
+    named[std::stoi(name)].push_back(name);
+    for (const int number : numbers_behind(content_of(entry.path()), R"(protocol\.md )")) named[number].push_back(name);
+  }
+  return named;
+}
+
+std::set<int> excused() { return numbers_behind(content_of(kRoot / "docs/testing.md"), R"(\n- (?=[0-9]+: ))"); }
+
+TEST(Protocol, HasTheCasesThatEverybodyCounts) { EXPECT_EQ(cases().size(), static_cast<std::size_t>(kCases)); }
+
+TEST(Protocol, EveryCaseHasATestOrAReasonAndNoneBoth) {
+  const auto named = named_by_tests();
+  const std::set<int> reasons = excused();
+  EXPECT_FALSE(reasons.empty());
+  for (const int number : cases()) {
+    if (reasons.contains(number)) {
+      EXPECT_FALSE(named.contains(number)) << number << " has a reason for no test, and a test in " << named.at(number).front();
+    } else {
+      EXPECT_TRUE(named.contains(number)) << number << " has neither a test nor a reason for none";
+    }
+  }
+}
+
+TEST(Protocol, NoOtherCaseIsNamed) {
+  const std::set<int> known = cases();
+  for (const auto& [number, places] : named_by_tests()) EXPECT_TRUE(known.contains(number)) << number << " in " << places.front();
+  for (const int number : excused()) EXPECT_TRUE(known.contains(number)) << number;
+  for (const char* folder : {"lib", "daemon"}) {
+    for (const fs::path& source : sources_below(folder)) {
+      for (const int number : numbers_behind(content_of(kRoot / source), R"(protocol\.md )")) EXPECT_TRUE(known.contains(number)) << source;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace popsync::docs
