@@ -34,9 +34,10 @@ delivery::MailstoreOwner owner_of(const state::StateStore& store, const state::A
 // Makes nothing. Errors: mailstore_unavailable, mailstore_foreign.
 std::optional<OpenMailstore> find_mailstore(state::StateStore& store, Fs& fs, const state::AccountRow& account, const MailstoreTarget& target);
 
-// The mailstore of a row, for looking or settling, whatever its generation says. Errors: mailstore_unavailable, mailstore_foreign.
+// The mailstore of a row, for looking or settling, whatever its generation says; of `target` only how it is locked counts. Errors:
+// mailstore_unavailable, mailstore_foreign.
 OpenMailstore open_as_it_is(state::StateStore& store, Fs& fs, const state::AccountRow& account, const state::MailstoreRow& row,
-                            const delivery::MboxLockKinds& locks = {});
+                            const MailstoreTarget& target = {});
 
 // As find_mailstore(), and makes it if it is new. Errors: mailstore_unavailable, mailstore_foreign.
 OpenMailstore open_mailstore(state::StateStore& store, Fs& fs, const state::AccountRow& account, const MailstoreTarget& target);
