@@ -95,16 +95,22 @@ Mbox Mbox::open(Fs& fs, MboxPlace place) {
   return {fs, std::move(place), std::move(*folder), std::move(staging)};
 }
 
+Mbox Mbox::of_account(const std::string& account_id) const {
+  MboxPlace place = place_;
+  place.account_id = account_id;
+  return open(fs_, std::move(place));
+}
+
 Mbox::Mbox(Fs& fs, MboxPlace place, UniqueFd folder, UniqueFd staging)
     : fs_(fs), place_(std::move(place)), name_(last_part(place_.path)), folder_(std::move(folder)), staging_(fs, std::move(staging)) {}
 
-LockedMbox Mbox::lock(std::chrono::milliseconds patience) {
+LockedMbox Mbox::lock() {
   constexpr std::chrono::milliseconds kPauseMin{50};
   constexpr std::uint64_t kPauseSpread = 200;  // random: two that collided must not meet again
   std::chrono::milliseconds waited{0};
   while (true) {
     if (auto locked = try_lock()) return std::move(*locked);
-    if (waited >= patience) break;
+    if (waited >= place_.lock_wait) break;
     const auto pause = kPauseMin + std::chrono::milliseconds(random_u64() % kPauseSpread);
     std::this_thread::sleep_for(pause);
     waited += pause;
@@ -176,6 +182,8 @@ void LockedMbox::take_back(std::uint64_t offset, const std::string& padding, std
   try {
     if (ends_torn_in(offset, padding, names)) cut(offset);
   } catch (const Error& error) {
+    // The kernel tells of a failed sync once: were it dropped here, what was written before would be taken for proven.
+    if (error.code() == ErrorCode::io_error) throw;
     log_warning("", std::string("part of a message stays at the end of the mbox until recovery removes it: ") + error.what());
   }
 }

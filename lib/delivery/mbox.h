@@ -22,13 +22,13 @@
 
 namespace popsync::delivery {
 
-constexpr std::chrono::milliseconds kMboxLockWait{30'000};
 constexpr std::size_t kPaddingOctetsMax = 2;
 
 // Where and how an account's mbox is kept.
 struct MboxPlace {
   std::string path;  // absolute
   MboxLockKinds locks;
+  std::chrono::milliseconds lock_wait = kMboxLockWait;
   std::string state_directory;  // staging is below it
   std::string account_id;
   std::string account_name;  // for messages
@@ -63,7 +63,7 @@ class LockedMbox {
   // Of a staged entry behind `padding`. Throws io_error if it is not in staging any more.
   [[nodiscard]] EntryPrint print_of_staged(const std::string& padding, const std::string& name);
   // Appends `padding` and the staged entries, durable when it returns. If writing fails, what was written is taken back, provided that nobody wrote
-  // behind it; whatever stays is settled by recovery.
+  // behind it; whatever stays is settled by recovery. Throws io_error if a sync failed, also one that was to take something back.
   void append(const std::string& padding, std::span<const std::string> names);
   // SHA-256 of a part of the file; empty if the file ends within it.
   [[nodiscard]] std::optional<std::string> sha256_of(std::uint64_t offset, std::uint64_t length);
@@ -98,8 +98,11 @@ class Mbox {
 
   [[nodiscard]] const std::string& path() const { return place_.path; }
   StagingFolder& staging() { return staging_; }
-  // Opens the file, makes it if it is not there, and takes its locks; waits up to `patience`, then throws lock_held.
-  LockedMbox lock(std::chrono::milliseconds patience = kMboxLockWait);
+  [[nodiscard]] Fs& fs() { return fs_; }
+  // The same file, with the staging of another account that delivers into it.
+  [[nodiscard]] Mbox of_account(const std::string& account_id) const;
+  // Opens the file, makes it if it is not there, and takes its locks; waits as long as its place says, then throws lock_held.
+  LockedMbox lock();
   // As those of Maildir, of the folder that holds the file.
   [[nodiscard]] std::uint64_t free_octets() { return fs_.free_octets(folder_.get()); }
   [[nodiscard]] bool can_sync() { return fs_.can_sync_directory(folder_.get()); }

@@ -5,10 +5,13 @@
 // releases the first and the last; the dot lock stays, holds our dead process-id and is taken over by that, or by its age of five minutes.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 
 namespace popsync::delivery {
+
+constexpr std::chrono::milliseconds kMboxLockWait{30'000};  // how long another program is waited for
 
 struct MboxLockKinds {
   bool dot_lock = true;

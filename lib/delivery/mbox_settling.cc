@@ -10,6 +10,12 @@ namespace {
 
 bool whole_in_place(LockedMbox& mbox, const PendingEntry& entry) { return mbox.sha256_of(entry.offset, entry.length) == entry.sha256; }
 
+std::size_t first_not_in_place(LockedMbox& mbox, const std::vector<PendingEntry>& entries) {
+  std::size_t first = 0;
+  while (first < entries.size() && whole_in_place(mbox, entries[first])) ++first;
+  return first;
+}
+
 // An entry that stands ready in staging. What it is longer than its file is the padding before it.
 struct Ready {
   std::string padding;
@@ -24,6 +30,12 @@ std::optional<Ready> ready_in_staging(Fs& fs, LockedMbox& mbox, StagingFolder& s
 }
 
 using Readiness = std::vector<std::optional<Ready>>;
+
+Readiness readiness_of(Fs& fs, LockedMbox& mbox, StagingFolder& staging, const std::vector<PendingEntry>& entries) {
+  Readiness ready;
+  for (const PendingEntry& entry : entries) ready.push_back(ready_in_staging(fs, mbox, staging, entry));
+  return ready;
+}
 
 // From `first` on each entry is in staging and begins where the one before ends: they were written as one.
 bool written_as_one(const std::vector<PendingEntry>& entries, const Readiness& ready, std::size_t first) {
@@ -67,11 +79,9 @@ EntryFate fate_by_marker(Fs& fs, StagingFolder& staging, const PendingEntry& ent
 
 std::vector<EntryFate> settle(Fs& fs, LockedMbox& mbox, StagingFolder& staging, const std::vector<PendingEntry>& entries) {
   std::vector<EntryFate> fates(entries.size(), EntryFate::appended);
-  std::size_t first = 0;
-  while (first < entries.size() && whole_in_place(mbox, entries[first])) ++first;
+  const std::size_t first = first_not_in_place(mbox, entries);
   if (first == entries.size()) return fates;
-  Readiness ready;
-  for (const PendingEntry& entry : entries) ready.push_back(ready_in_staging(fs, mbox, staging, entry));
+  const Readiness ready = readiness_of(fs, mbox, staging, entries);
   cut_torn_tail(mbox, entries, ready, first);
   // The rest is looked for, first in its place, then by its marker in the whole file, also where the file just ends: a reader may have moved an entry
   // and removed as many octets as it has.
@@ -86,6 +96,11 @@ std::vector<EntryFate> settle(Fs& fs, LockedMbox& mbox, StagingFolder& staging, 
     fates[i] = fate_by_marker(fs, staging, entries[i], ready[i].has_value(), prints.at(entries[i].name));
   }
   return fates;
+}
+
+void cut_torn_end(Fs& fs, LockedMbox& mbox, StagingFolder& staging, const std::vector<PendingEntry>& entries) {
+  const std::size_t first = first_not_in_place(mbox, entries);
+  if (first < entries.size()) cut_torn_tail(mbox, entries, readiness_of(fs, mbox, staging, entries), first);
 }
 
 }  // namespace popsync::delivery

@@ -30,4 +30,7 @@ enum class EntryFate {
 // One fate for each entry, in their order. `entries` are in the order of their offsets.
 std::vector<EntryFate> settle(Fs& fs, LockedMbox& mbox, StagingFolder& staging, const std::vector<PendingEntry>& entries);
 
+// Of settle() only the cutting, for entries of somebody else: before another appends, or what is torn could never be cut off any more.
+void cut_torn_end(Fs& fs, LockedMbox& mbox, StagingFolder& staging, const std::vector<PendingEntry>& entries);
+
 }  // namespace popsync::delivery

@@ -131,7 +131,7 @@ void Pop3Client::ask_capabilities() {
   for (const std::string& line : reply.lines) capabilities_.add(line);
 }
 
-void Pop3Client::start_tls(const LoginOptions& options) {
+void Pop3Client::start_tls() {
   // A server without CAPA, or with an empty list, may still know STLS; one that lists its capabilities and leaves STLS out may have had it removed on
   // the way.
   if (capabilities_.announced && !capabilities_.stls) {

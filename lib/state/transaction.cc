@@ -314,10 +314,6 @@ void Transaction::erase_message(RowId id) {
   hold_->run("DELETE FROM message WHERE id = ?", [&](SQLite::Statement& row) { row.bind(1, id); });
 }
 
-void Transaction::mark_suspect(RowId id) {
-  hold_->run("UPDATE message SET suspect = 1, removable = 0 WHERE id = ?", [&](SQLite::Statement& row) { row.bind(1, id); });
-}
-
 void Transaction::rename_message(RowId id, const std::string& name) {
   hold_->run("UPDATE message SET name = ? WHERE id = ?", [&](SQLite::Statement& row) {
     row.bind(1, name);

@@ -73,8 +73,6 @@ class Transaction {
   void retry_held(RowId id);
   void skip_held(RowId id);
   void erase_message(RowId id);
-  // The message is not to be trusted to be durable, or whole: recovery will not make it removable.
-  void mark_suspect(RowId id);
   // A staged message goes on under another file name.
   void rename_message(RowId id, const std::string& name);
 

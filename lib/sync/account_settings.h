@@ -24,6 +24,7 @@ struct MailstoreTarget {
   std::string path;  // absolute
   state::MailstoreKind kind = state::MailstoreKind::maildir;
   delivery::MboxLockKinds mbox_locks = {};
+  std::chrono::milliseconds mbox_lock_wait = delivery::kMboxLockWait;
 };
 
 struct AccountSettings {

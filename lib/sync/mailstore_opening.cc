@@ -51,8 +51,12 @@ OpenMailstore make_mailstore(state::StateStore& store, Fs& fs, const state::Acco
 }
 
 delivery::MboxPlace place_of(const state::StateStore& store, const state::AccountRow& account, const MailstoreTarget& target) {
-  return {
-      .path = target.path, .locks = target.mbox_locks, .state_directory = store.directory(), .account_id = account.id, .account_name = account.name};
+  return {.path = target.path,
+          .locks = target.mbox_locks,
+          .lock_wait = target.mbox_lock_wait,
+          .state_directory = store.directory(),
+          .account_id = account.id,
+          .account_name = account.name};
 }
 
 OpenMailstore make_mbox(state::StateStore& store, Fs& fs, const state::AccountRow& account, const MailstoreTarget& target) {
@@ -155,16 +159,18 @@ std::optional<OpenMailstore> find_mailstore(state::StateStore& store, Fs& fs, co
     refuse_unsuitable(store, fs, account, target);
     return std::nullopt;
   }
-  OpenMailstore mailstore = open_as_it_is(store, fs, account, *row, target.mbox_locks);
+  OpenMailstore mailstore = open_as_it_is(store, fs, account, *row, target);
   if (mailstore.maildir) check_generation(store, account, mailstore);
   return mailstore;
 }
 
 OpenMailstore open_as_it_is(state::StateStore& store, Fs& fs, const state::AccountRow& account, const state::MailstoreRow& row,
-                            const delivery::MboxLockKinds& locks) {
+                            const MailstoreTarget& target) {
   OpenMailstore mailstore{.row = row, .maildir = {}, .mbox = {}};
   if (row.kind == state::MailstoreKind::mbox) {
-    mailstore.mbox.emplace(delivery::Mbox::open(fs, place_of(store, account, {.path = row.path, .kind = row.kind, .mbox_locks = locks})));
+    MailstoreTarget locked_so = target;
+    locked_so.path = row.path;
+    mailstore.mbox.emplace(delivery::Mbox::open(fs, place_of(store, account, locked_so)));
   } else {
     mailstore.maildir.emplace(delivery::Maildir::open(fs, row.path, owner_of(store, account), row.store_id));
   }

@@ -36,9 +36,10 @@ delivery::MailstoreOwner owner_of(const state::StateStore& store, const state::A
 // An account of a Maildir that was filled under a lost state has its id by now (lost_state.h); the Maildir is new to the state all the same.
 std::optional<OpenMailstore> find_mailstore(state::StateStore& store, Fs& fs, const state::AccountRow& account, const MailstoreTarget& target);
 
-// The mailstore of a row, for looking or settling, whatever its generation says. Errors: mailstore_unavailable, mailstore_foreign.
+// The mailstore of a row, for looking or settling, whatever its generation says; of `target` only how it is locked counts. Errors:
+// mailstore_unavailable, mailstore_foreign.
 OpenMailstore open_as_it_is(state::StateStore& store, Fs& fs, const state::AccountRow& account, const state::MailstoreRow& row,
-                            const delivery::MboxLockKinds& locks = {});
+                            const MailstoreTarget& target = {});
 
 // As find_mailstore(), and makes it if it is new. One that was filled under a lost state is marked: files in it may be of messages that no row knows.
 // Errors: mailstore_unavailable, mailstore_foreign.

@@ -17,6 +17,25 @@ namespace {
 using delivery::EntryFate;
 using state::StagedRow;
 
+// In the order of their offsets, as `rows` are afterwards.
+std::vector<delivery::PendingEntry> entries_of(std::vector<StagedRow>& rows) {
+  std::ranges::sort(rows, {}, [](const StagedRow& row) { return row.entry.offset; });
+  std::vector<delivery::PendingEntry> entries;
+  for (const StagedRow& row : rows) {
+    entries.push_back({.name = row.name, .offset = row.entry.offset, .length = row.entry.length, .sha256 = row.entry.sha256});
+  }
+  return entries;
+}
+
+std::vector<delivery::PendingEntry> pending_in(state::StateStore& store, const std::string& account, const std::string& path) {
+  const auto mailstores = store.mailstores(account);
+  const auto mbox = std::ranges::find(mailstores, path, &state::MailstoreRow::path);
+  if (mbox == mailstores.end() || mbox->kind != state::MailstoreKind::mbox) return {};
+  std::vector<StagedRow> rows = store.staged(account);
+  std::erase_if(rows, [&](const StagedRow& row) { return row.mailstore != mbox->id; });
+  return entries_of(rows);
+}
+
 class MboxRecovery {
  public:
   MboxRecovery(state::StateStore& store, Fs& fs, const Clock& clock, const state::AccountRow& account, OpenMailstore& mailstore,
@@ -27,6 +46,7 @@ class MboxRecovery {
     // Files in staging without rows are of one who was killed before or after its COMMIT, perhaps with the locks in its hand. Taking them over
     // removes the dot lock of the dead, for which other programs would wait.
     if (!rows_.empty() || !mailstore_.staging().names().empty()) {
+      cut_torn_ends_of_others(store_, account_, mailstore_);
       delivery::LockedMbox mbox = mailstore_.mbox->lock();
       if (!rows_.empty()) settle_under(mbox);
     }
@@ -42,12 +62,7 @@ class MboxRecovery {
   }
 
   void settle(delivery::LockedMbox& mbox) {
-    std::ranges::sort(rows_, {}, [](const StagedRow& row) { return row.entry.offset; });
-    std::vector<delivery::PendingEntry> entries;
-    for (const StagedRow& row : rows_) {
-      entries.push_back({.name = row.name, .offset = row.entry.offset, .length = row.entry.length, .sha256 = row.entry.sha256});
-    }
-    const std::vector<EntryFate> fates = delivery::settle(fs_, mbox, mailstore_.staging(), entries);
+    const std::vector<EntryFate> fates = delivery::settle(fs_, mbox, mailstore_.staging(), entries_of(rows_));
     for (std::size_t i = 0; i < rows_.size(); ++i) {
       switch (fates[i]) {
         case EntryFate::appended: found_.push_back(rows_[i]); break;
@@ -70,14 +85,9 @@ class MboxRecovery {
   }
 
   void complete(delivery::LockedMbox& mbox) {
-    try {
-      append(mbox);
-      // A kill between writing and syncing leaves what others can read and a power cut can still take.
-      if (!found_.empty()) mbox.make_durable();
-    } catch (const Error& error) {
-      if (error.code() == ErrorCode::io_error) distrust();
-      throw;
-    }
+    append(mbox);
+    // A kill between writing and syncing leaves what others can read and a power cut can still take.
+    if (!found_.empty()) mbox.make_durable();
   }
 
   // M4 to M7: their new places are committed before anything is written there.
@@ -96,15 +106,6 @@ class MboxRecovery {
     for (const StagedRow& row : missing_) transaction.set_entry(row.id, row.entry);
     transaction.commit();
     mbox.append(padding, names);
-  }
-
-  // A failed sync proves nothing, now or later: these messages are never deleted on the server.
-  void distrust() {
-    auto transaction = store_.begin();
-    for (const auto* rows : {&found_, &missing_}) {
-      for (const StagedRow& row : *rows) transaction.mark_suspect(row.id);
-    }
-    transaction.commit();
   }
 
   void record() {
@@ -149,6 +150,19 @@ class MboxRecovery {
 Recovered recover_mbox(state::StateStore& store, Fs& fs, const Clock& clock, const state::AccountRow& account, OpenMailstore& mailstore,
                        std::vector<StagedRow> rows) {
   return MboxRecovery(store, fs, clock, account, mailstore, std::move(rows)).run();
+}
+
+void cut_torn_ends_of_others(state::StateStore& store, const state::AccountRow& account, OpenMailstore& mailstore) {
+  const std::string& path = mailstore.row.path;
+  const auto all = store.mailstores();
+  if (std::ranges::count(all, path, &state::MailstoreRow::path) < 2) return;
+  for (const state::AccountRow& other : store.accounts()) {
+    if (other.id == account.id || pending_in(store, other.id, path).empty()) continue;
+    delivery::Mbox theirs = mailstore.mbox->of_account(other.id);
+    delivery::LockedMbox locked = theirs.lock();
+    // Looked at again: while we waited for the locks, it may have written to the end or come back to life.
+    delivery::cut_torn_end(theirs.fs(), locked, theirs.staging(), pending_in(store, other.id, path));
+  }
 }
 
 }  // namespace popsync::sync

@@ -13,4 +13,8 @@ namespace popsync::sync {
 Recovered recover_mbox(state::StateStore& store, Fs& fs, const Clock& clock, const state::AccountRow& account, OpenMailstore& mailstore,
                        std::vector<state::StagedRow> rows);
 
+// Before anything is appended to an mbox that several accounts share: cuts off what one of the others, killed while it wrote, has left torn at the
+// end. Its rows are its own to settle. Throws io_error if that cannot be synced.
+void cut_torn_ends_of_others(state::StateStore& store, const state::AccountRow& account, OpenMailstore& mailstore);
+
 }  // namespace popsync::sync

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "state/transaction.h"
+#include "sync/mbox_recovery.h"
 #include "sync/suspension.h"
 
 namespace popsync::sync {
@@ -192,6 +193,7 @@ std::optional<Error> Publisher::drop_unsynced(Batch& batch) {
 
 void Publisher::append(Batch batch) {
   std::vector<Recorded> recorded;
+  suspend_if_it_fails([this] { cut_torn_ends_of_others(store_, account_, mailstore_); });
   {
     // M2 to M4
     delivery::LockedMbox mbox = mailstore_.mbox->lock();
@@ -201,13 +203,7 @@ void Publisher::append(Batch batch) {
     std::vector<std::string> names;
     for (const Recorded& each : recorded) names.push_back(each.name);
     // M6, M7
-    try {
-      mbox.append(padding, names);
-    } catch (const Error& error) {
-      if (error.code() != ErrorCode::io_error) throw;
-      distrust(recorded);
-      suspend(store_, account_, mailstore_, error);
-    }
+    suspend_if_it_fails([&] { mbox.append(padding, names); });
     // M8, still locked: until it is committed no reader may move what the rows point to.
     pending_ = recorded;
     commit_pending();
@@ -228,11 +224,15 @@ void Publisher::explain_vanished(const Recorded& recorded) {
   throw Error(ErrorCode::io_error, "a staged file vanished before it was published: " + recorded.name, "does a cleaner empty tmp/.popsync?");
 }
 
-// An entry cannot be copied to a file that had no part in the failed write, as a message of a Maildir is: these are never deleted on the server.
-void Publisher::distrust(const std::vector<Recorded>& recorded) {
-  auto transaction = store_.begin();
-  for (const Recorded& each : recorded) transaction.mark_suspect(each.published.row);
-  transaction.commit();
+// An entry cannot be copied to a file that had no part in the failed write, as a message of a Maildir is. Recovery, which finds its row STAGED and
+// the mailstore suspended, keeps it on the server for good.
+void Publisher::suspend_if_it_fails(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::io_error) throw;
+    suspend(store_, account_, mailstore_, error);
+  }
 }
 
 void Publisher::record_staged(Batch& batch, std::vector<Recorded>& out, const std::vector<state::EntryPlace>& places) {

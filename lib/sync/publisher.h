@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <deque>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -76,9 +77,9 @@ class Publisher {
   void publish(Batch batch);
   void rename_into_place(Batch batch);
   void append(Batch batch);
+  void suspend_if_it_fails(const std::function<void()>& work);
   [[noreturn]] void explain_vanished(const Recorded& recorded);
   static std::optional<Error> drop_unsynced(Batch& batch);
-  void distrust(const std::vector<Recorded>& recorded);
   void record_staged(Batch& batch, std::vector<Recorded>& out, const std::vector<state::EntryPlace>& places = {});
   void commit_pending();
 

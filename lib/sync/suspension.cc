@@ -64,9 +64,13 @@ bool in_doubt(OpenMailstore& mailstore) { return !mailstore.row.suspended.empty(
 void end_suspension(state::StateStore& store, const state::AccountRow& account, OpenMailstore& mailstore, std::size_t copied) {
   sync_or_suspend(store, account, mailstore, [&] {
     mailstore.staging().prove_sync();
-    if (!mailstore.maildir) return;
-    mailstore.maildir->sync_new();
-    mailstore.maildir->sync_cur();
+    // Staging of an mbox lies in the state, perhaps on another disk.
+    if (mailstore.mbox) {
+      (void)mailstore.can_sync();
+    } else {
+      mailstore.maildir->sync_new();
+      mailstore.maildir->sync_cur();
+    }
   });
   auto transaction = store.begin();
   transaction.resume(mailstore.row.id);

@@ -140,6 +140,19 @@ TEST_P(InBothKinds, TwoAccountsInOneAreInterruptedWithoutHarm) {
   }
 }
 
+// What one of them left torn at the end of an mbox, before the other appends.
+TEST_P(InBothKinds, AnAccountThatDeliversBeforeTheOtherHasRecoveredDoesNoHarm) {
+  const Story story{.name = "two accounts, late mail",
+                    .leave = Leave::remove,
+                    .old_messages = 1,
+                    .new_messages = 4,
+                    .accounts = 2,
+                    .mailstore = GetParam(),
+                    .mail_comes = true};
+  sweep(story, {.fault = FaultKind::kill}, every(3));
+  sweep(story, {.fault = FaultKind::power_cut, .seed = 1}, every(3));
+}
+
 TEST_P(InBothKinds, ThePublisherThreadIsInterruptedBesideTheSocketWithoutHarm) {
   const Story story{.name = "thread", .leave = Leave::remove, .mailstore = GetParam(), .publisher_thread = true};
   sweep(story, {.fault = FaultKind::kill}, every(5));

@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: MIT
-// The program and its mbox: two accounts, what check says, what verify finds.
+// Whole sessions into an mbox: what stands in it, what others may do to it meanwhile, and what is refused.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 
+#include "base/unique_fd.h"
+#include "support/failing_fs.h"
 #include "support/folder_content.h"
 #include "support/maildrop_server.h"
 #include "support/mbox_text.h"
 #include "support/message_corpus.h"
 #include "support/program_home.h"
+#include "support/sync_in_process.h"
 
 namespace popsync::test {
 namespace {
@@ -18,6 +23,8 @@ namespace {
 namespace fs = std::filesystem;
 using testing::AllOf;
 using testing::HasSubstr;
+
+const std::string kForeign = "From you Tue Nov 14 22:13:20 2023\nSubject: foreign\n\nbody\n";
 
 std::vector<std::string> messages_of(const std::string& mbox) {
   std::vector<std::string> messages;
@@ -29,6 +36,184 @@ std::vector<std::string> messages_of(const std::string& mbox) {
 void write(const std::string& file, const std::string& octets) {
   fs::create_directories(fs::path(file).parent_path());
   std::ofstream(file, std::ios::binary) << octets;
+}
+
+struct MboxSync : testing::Test {
+  MboxSync() {
+    popsync.settings.mailstore = {.path = maildir + "/box", .kind = state::MailstoreKind::mbox};
+    popsync.fs = &disk;
+  }
+  [[nodiscard]] const std::string& mbox() const { return popsync.settings.mailstore.path; }
+  void mail_comes(int count) {
+    for (int i = 0; i < count; ++i) server.add(small_message("message " + std::to_string(i), "From me\r\n>From you\r\n"));
+  }
+  void remove_on_server() { popsync.leave({.kind = sync::LeavePolicy::Kind::remove, .age = {}}, "remove"); }
+  std::uint64_t fetched() {
+    const sync::SyncReport report = popsync.sync();
+    EXPECT_FALSE(report.error) << report.error->what();
+    return report.fetched;
+  }
+  void expect_refused(ErrorCode code) {
+    const sync::SyncReport report = popsync.sync();
+    ASSERT_TRUE(report.error.has_value());
+    EXPECT_EQ(report.error->code(), code) << report.error->what();
+    EXPECT_EQ(server.record().count("DELE"), 0U);
+    EXPECT_EQ(server.record().count("QUIT"), 0U);
+  }
+
+  MaildropServer server;
+  SyncInProcess popsync{server};
+  FailingFs disk;
+  const std::string maildir = popsync.maildir();
+};
+
+TEST_F(MboxSync, EveryMessageStandsThereAsItCame) {
+  mail_comes(5);
+  for (const NamedMessage& message : awkward_messages()) server.add(message.octets);
+  const auto all = as_stored(server.messages());
+  remove_on_server();
+  EXPECT_EQ(fetched(), all.size());
+  const auto here = messages_of(mbox());
+  ASSERT_EQ(here.size(), all.size());
+  for (std::size_t i = 0; i < all.size(); ++i) EXPECT_TRUE(here[i] == all[i]) << "wanted: " << all[i].substr(0, 200);
+  EXPECT_EQ(fetched(), 0U);
+  EXPECT_EQ(messages_of(mbox()), all);
+}
+
+TEST_F(MboxSync, WhatMayGoFromTheServerGoesWhenItIsHere) {
+  mail_comes(5);
+  remove_on_server();
+  EXPECT_EQ(fetched(), 5U);
+  EXPECT_EQ(server.count(), 0U);
+  EXPECT_EQ(messages_of(mbox()).size(), 5U);
+}
+
+TEST_F(MboxSync, AnMboxWithoutAnEmptyLineAtItsEndIsContinuedBehindOne) {
+  write(mbox(), kForeign + "no line end");
+  mail_comes(2);
+  EXPECT_EQ(fetched(), 2U);
+  EXPECT_EQ(content_of(mbox()).rfind(kForeign + "no line end\n\nFrom ", 0), 0U);
+  EXPECT_EQ(messages_of(mbox()).size(), 3U);
+}
+
+TEST_F(MboxSync, AReaderMayPutAnotherFileInItsPlace) {
+  mail_comes(3);
+  EXPECT_EQ(fetched(), 3U);
+  write(mbox() + ".new", kForeign + "\n");
+  fs::rename(mbox() + ".new", mbox());
+  server.add(small_message("later"));
+  EXPECT_EQ(fetched(), 1U);
+  EXPECT_THAT(messages_of(mbox()), testing::UnorderedElementsAre("Subject: foreign\n\nbody\n", octets_stored(small_message("later"))));
+}
+
+TEST_F(MboxSync, AnAbsentFileIsMadeAgainWhileItsFolderIsThere) {
+  mail_comes(3);
+  EXPECT_EQ(fetched(), 3U);
+  fs::remove(mbox());
+  EXPECT_EQ(fetched(), 0U);
+  server.add(small_message("later"));
+  EXPECT_EQ(fetched(), 1U);
+  EXPECT_EQ(messages_of(mbox()), as_stored({small_message("later")}));
+}
+
+TEST_F(MboxSync, WithoutItsFolderTheAccountStops) {
+  mail_comes(3);
+  EXPECT_EQ(fetched(), 3U);
+  server.clear_record();
+  fs::rename(maildir, maildir + ".away");
+  expect_refused(ErrorCode::mailstore_unavailable);
+  EXPECT_FALSE(fs::exists(maildir));
+}
+
+TEST_F(MboxSync, LinksAndOtherFilesAreRefusedAndLeftAlone) {
+  mail_comes(1);
+  write(maildir + "/elsewhere", kForeign);
+  fs::create_symlink(maildir + "/elsewhere", mbox());
+  expect_refused(ErrorCode::mailstore_unavailable);
+  fs::remove(mbox());
+  fs::create_hard_link(maildir + "/elsewhere", mbox());
+  expect_refused(ErrorCode::mailstore_unavailable);
+  EXPECT_EQ(content_of(maildir + "/elsewhere"), kForeign);
+  fs::remove(mbox());
+  write(mbox(), "\\documentclass{thesis}\n");
+  expect_refused(ErrorCode::mailstore_unavailable);
+  EXPECT_EQ(content_of(mbox()), "\\documentclass{thesis}\n");
+}
+
+TEST_F(MboxSync, ALinkThatTakesThePlaceOfTheFileLaterIsRefused) {
+  mail_comes(1);
+  EXPECT_EQ(fetched(), 1U);
+  server.clear_record();
+  write(maildir + "/elsewhere", kForeign);
+  fs::remove(mbox());
+  fs::create_symlink(maildir + "/elsewhere", mbox());
+  server.add(small_message("later"));
+  expect_refused(ErrorCode::mailstore_unavailable);
+  EXPECT_EQ(content_of(maildir + "/elsewhere"), kForeign);
+}
+
+TEST_F(MboxSync, AChangeOfTheKindFetchesNothingAgain) {
+  mail_comes(3);
+  EXPECT_EQ(fetched(), 3U);
+  popsync.settings.mailstore = {.path = maildir + "/Maildir"};
+  server.add(small_message("later"));
+  EXPECT_EQ(fetched(), 1U);
+  EXPECT_EQ(messages_in(maildir + "/Maildir"), as_stored({small_message("later")}));
+  popsync.settings.mailstore = {.path = maildir + "/box", .kind = state::MailstoreKind::mbox};
+  server.add(small_message("last"));
+  EXPECT_EQ(fetched(), 1U);
+  EXPECT_EQ(messages_of(mbox()).size(), 4U);
+}
+
+TEST_F(MboxSync, LockedByAnotherAllTheTimeItIsTriedLater) {
+  write(mbox(), kForeign);
+  mail_comes(3);
+  remove_on_server();
+  popsync.settings.mailstore.mbox_lock_wait = {};
+  {
+    const UniqueFd file(::open(mbox().c_str(), O_RDWR | O_CLOEXEC));
+    struct flock whole {};
+    whole.l_type = F_WRLCK;
+    ASSERT_EQ(::fcntl(file.get(), F_OFD_SETLK, &whole), 0);
+    expect_refused(ErrorCode::lock_held);
+    EXPECT_EQ(content_of(mbox()), kForeign);
+    EXPECT_EQ(server.count(), 3U);
+  }
+  EXPECT_EQ(fetched(), 3U);
+  EXPECT_EQ(messages_of(mbox()).size(), 4U);
+  EXPECT_EQ(server.count(), 0U);
+}
+
+// The second sync of the same file would succeed and prove nothing.
+TEST_F(MboxSync, WhatAFailedSyncLeftInDoubtIsHereOnceAndStaysOnTheServer) {
+  mail_comes(4);
+  remove_on_server();
+  disk.unsyncable = {"box"};
+  expect_refused(ErrorCode::io_error);
+  EXPECT_FALSE(popsync.store().mailstores().at(0).suspended.empty());
+  expect_refused(ErrorCode::io_error);
+  EXPECT_EQ(server.record().count("RETR"), 4U) << "a suspended mailstore asks no server for mail";
+  disk.unsyncable.clear();
+  EXPECT_EQ(fetched(), 0U);
+  EXPECT_TRUE(popsync.store().mailstores().at(0).suspended.empty());
+  EXPECT_EQ(messages_of(mbox()), as_stored(server.messages()));
+  EXPECT_EQ(server.count(), 4U);
+  server.add(small_message("after the repair"));
+  EXPECT_EQ(fetched(), 1U);
+  EXPECT_EQ(server.count(), 4U) << "what is in no doubt is deleted";
+  EXPECT_EQ(messages_of(mbox()).size(), 5U);
+}
+
+TEST_F(MboxSync, ASuspensionLastsUntilTheDiskOfTheMboxSyncs) {
+  mail_comes(1);
+  EXPECT_EQ(fetched(), 1U);
+  server.clear_record();
+  popsync.store().suspend({popsync.store().mailstores().at(0).id}, "another account met it");
+  disk.unsyncable = {fs::path(maildir).filename().string()};
+  expect_refused(ErrorCode::io_error);
+  EXPECT_EQ(server.record().count("USER"), 0U);
+  disk.unsyncable.clear();
+  EXPECT_EQ(fetched(), 0U);
 }
 
 struct MboxProgram : testing::Test {

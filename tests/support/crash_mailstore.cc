@@ -179,6 +179,16 @@ class CrashMbox : public CrashMailstore {
     return visit;
   }
 
+  [[nodiscard]] Messages unrecorded() const override {
+    Messages found;
+    const std::set<std::string> rows = staged_rows();
+    for (const std::string& each : parts_of(content_of(mbox_))) {
+      const Part part = read(each);
+      if (rows.contains(part.marker) && known_.contains(part.message)) ++found[part.message];
+    }
+    return found;
+  }
+
  private:
   void count(const std::string& text, Messages& found) const {
     for (const std::string& each : parts_of(text)) {

@@ -27,7 +27,7 @@ using Messages = std::map<std::string, int>;  // as stored, with how often
 // What became of messages by the hands of others.
 struct Visit {
   Messages deleted;
-  Messages foreign;   // delivered by another program
+  Messages foreign;   // came meanwhile: delivered by another program, or on the server
   Messages again;     // taken out of an mbox before their rows were recorded: nothing tells that they were there, so they come once more
   Messages for_good;  // torn pieces at the end of an mbox that somebody took for mail: nobody may cut them off any more
 };
@@ -41,6 +41,8 @@ class CrashMailstore {
   [[nodiscard]] virtual Messages messages() const = 0;
   [[nodiscard]] virtual std::vector<std::string> left_in_staging() const = 0;
   virtual Visit visit(Reader reader) = 0;
+  // Messages that stand in an mbox, whole, and are not recorded.
+  [[nodiscard]] virtual Messages unrecorded() const { return {}; }
   // A reader never sees a part of a message, even before recovery.
   [[nodiscard]] virtual bool whole_at_any_time() const = 0;
   // What a reader takes away before recovery has seen it counts as published and is deleted on the server all the same.

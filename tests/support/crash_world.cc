@@ -26,6 +26,7 @@ const char* name_of(FaultKind fault) {
     case FaultKind::power_cut: return "power cut";
     case FaultKind::io_error: return "EIO";
     case FaultKind::dead_disk: return "EIO from there on";
+    case FaultKind::dead_syncs: return "EIO at every sync from there on";
     case FaultKind::disk_full: return "ENOSPC from there on";
     case FaultKind::short_write: return "short write";
   }
@@ -80,7 +81,10 @@ bool CrashWorld::live_through(const Blow& blow, const Blow* second) {
   const bool struck = !first.struck.text().empty();
   std::string what = description(blow) + " (" + last_struck_ + ")";
   check_after_crash(what);
+  // A sync that failed on the mail itself, before any of the state's: what was written is in doubt.
+  const Messages in_doubt = blow.fault == FaultKind::dead_syncs && last_struck_.starts_with("sync a ") ? mail_->unrecorded() : Messages();
   visit_ = mail_->visit(story_.reader);
+  if (story_.mail_comes) mail_comes();
   if (second != nullptr) {
     server_.set_knobs({});
     const RigReport again = CrashRig::instance().run(run_of(*second));
@@ -92,6 +96,7 @@ bool CrashWorld::live_through(const Blow& blow, const Blow* second) {
   }
   restart(what);
   check_at_the_end(what, is_crash(blow.fault) || !struck);
+  check_on_server(what, in_doubt);
   return struck;
 }
 
@@ -161,6 +166,25 @@ void CrashWorld::check_after_crash(const std::string& what, bool at_the_end) {
   for (const auto& [message, count] : all_) {
     EXPECT_GE(times_in(found, message) + times_in(on_server, message), count)
         << story_.name << ": " << what << ": gone from the server and not here: " << message.substr(0, 80) << told();
+  }
+}
+
+void CrashWorld::mail_comes() {
+  for (std::size_t account = 0; account < story_.accounts; ++account) {
+    const std::string message = small_message(user(account) + " late", std::string(400, 'y') + "\r\n");
+    server_.add_to(user(account), message, "late");
+    ++visit_.foreign[octets_stored(message)];
+  }
+}
+
+void CrashWorld::check_on_server(const std::string& what, const Messages& in_doubt) {
+  Messages on_server;
+  for (std::size_t account = 0; account < story_.accounts; ++account) {
+    for (const std::string& message : server_.messages(user(account))) ++on_server[octets_stored(message)];
+  }
+  for (const auto& [message, count] : in_doubt) {
+    EXPECT_EQ(times_in(on_server, message), count) << story_.name << ": " << what << ": in doubt, and gone from the server: " << message.substr(0, 80)
+                                                   << told();
   }
 }
 

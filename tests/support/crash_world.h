@@ -31,6 +31,7 @@ struct Story {
   std::function<void(MaildropKnobs&)> server_after = {};  // in the first session after the restart; then it is healthy
   bool database_lost = false;                             // before the struck run; the key is there
   Reader reader = Reader::leaves_it;
+  bool mail_comes = false;  // a message for each account between the crash and the restart
   bool publisher_thread = false;
 };
 
@@ -59,7 +60,10 @@ class CrashWorld {
   RigRun run_of(const Blow& blow) const;
   RigReport struck_run(const Blow& blow);
   void check_after_crash(const std::string& what, bool at_the_end = false);
+  void mail_comes();
   void restart(const std::string& what);
+  // An mbox whose sync failed proves nothing, whatever is read from it: these stay on the server.
+  void check_on_server(const std::string& what, const Messages& in_doubt);
   void check_at_the_end(const std::string& what, bool crash_only);
   [[nodiscard]] Messages here() const;  // with what the reader deleted
   [[nodiscard]] std::string told() const;

@@ -14,6 +14,7 @@ bool strikes(FaultKind fault, CallKind call) {
     case FaultKind::power_cut: return call != CallKind::look && call != CallKind::close;  // nothing on the disk changes there
     case FaultKind::io_error:
     case FaultKind::dead_disk: return true;
+    case FaultKind::dead_syncs: return call == CallKind::sync_file || call == CallKind::sync_directory;
     case FaultKind::disk_full: return call == CallKind::make || call == CallKind::write || call == CallKind::move;
     case FaultKind::short_write: return call == CallKind::write;
   }
@@ -28,7 +29,7 @@ Machine::Machine(FaultPlan plan, const std::string& attic, std::function<void()>
 Machine::Outcome Machine::next(CallKind call, std::string_view what) {
   if (!strikes(plan_.kind, call) || (plan_.only && !plan_.only(call, what))) return Outcome::normal;
   ++steps_;
-  const bool lasting = plan_.kind == FaultKind::dead_disk || plan_.kind == FaultKind::disk_full;
+  const bool lasting = plan_.kind == FaultKind::dead_disk || plan_.kind == FaultKind::dead_syncs || plan_.kind == FaultKind::disk_full;
   const bool first = steps_ == plan_.step;
   if (first) {
     struck_ = what;
@@ -43,7 +44,8 @@ Machine::Outcome Machine::next(CallKind call, std::string_view what) {
       crash();
       break;
     case FaultKind::io_error:
-    case FaultKind::dead_disk: return Outcome::io_error;
+    case FaultKind::dead_disk:
+    case FaultKind::dead_syncs: return Outcome::io_error;
     case FaultKind::disk_full: return Outcome::disk_full;
     case FaultKind::short_write: return Outcome::short_write;
   }

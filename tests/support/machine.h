@@ -23,6 +23,7 @@ enum class FaultKind {
   power_cut,    // what was not synced is gone (FaultPlan::seed)
   io_error,     // EIO, once
   dead_disk,    // EIO from this call on
+  dead_syncs,   // EIO at every sync from this one on; everything else goes well
   disk_full,    // ENOSPC from this call on, where something new is written
   short_write,  // a part of the octets is written, then ENOSPC, once
 };
