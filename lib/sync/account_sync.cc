@@ -259,6 +259,7 @@ class AccountSync {
     }
     note_published(publisher);
     note_settled(intake);
+    undone_ = undone_ || published_.size() + intake.settled().size() < plan.fetch.size();  // also what is refused and counts as no try
   }
 
   net::Marker learn_marker(net::Pop3Client& client, const pop3::ListingEntry& entry) {
@@ -330,7 +331,6 @@ class AccountSync {
   }
 
   void note_settled(const MessageIntake& intake) {
-    undone_ = undone_ || !intake.refusals().empty();
     const std::vector<Removal> due = records_->record_settled(intake);
     removals_.insert(removals_.end(), due.begin(), due.end());
   }

@@ -103,7 +103,11 @@ class Matcher {
     }
     for (std::size_t i = 0; i < unlisted_.size(); ++i) {
       const auto group = groups_.find(unlisted_[i].header_hash);
-      if (group != groups_.end()) group->second.rows.push_back(i);
+      if (group == groups_.end()) continue;
+      // A row whose message our own DELE may have taken, and a message that nothing but its octets tells from another: it may be a second copy, and
+      // as the first one it would be deleted unfetched. Twice is better than never.
+      if (unlisted_[i].deletion_due && !headers_[group->second.entries.front()].has_message_id) continue;
+      group->second.rows.push_back(i);
     }
   }
 

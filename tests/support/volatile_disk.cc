@@ -189,7 +189,8 @@ std::uint64_t VolatileDisk::note(int dir, Change change) {
   const struct stat found = stat_of(dir);
   change.dir = {found.st_dev, found.st_ino};
   UniqueFd& own = dirs_[change.dir];
-  if (!own.valid()) own.reset(::fcntl(dir, F_DUPFD_CLOEXEC, 0));
+  if (!own.valid())
+    own.reset(::openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));  // not a duplicate: that would keep a lock of the product on it
   must(own.valid(), "keep a folder open");
   change.number = ++noted_;
   changes_.push_back(std::move(change));
