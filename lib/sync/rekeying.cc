@@ -132,8 +132,9 @@ class Matcher {
 
   void pair_equal_sizes(const std::vector<std::size_t>& entries, const std::vector<std::size_t>& rows) {
     std::unordered_map<std::uint64_t, std::vector<std::size_t>> by_size;
-    for (auto row = rows.rbegin(); row != rows.rend(); ++row) {
-      if (unlisted_[*row].list_size) by_size[*unlisted_[*row].list_size].push_back(*row);
+    for (std::size_t i = rows.size(); i-- > 0;) {
+      const std::size_t row = rows[i];
+      if (unlisted_[row].list_size) by_size[*unlisted_[row].list_size].push_back(row);
     }
     for (const std::size_t entry : entries) {
       if (entry_used_[entry] || !headers_[entry].entry.list_size) continue;
