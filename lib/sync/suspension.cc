@@ -83,7 +83,7 @@ void end_suspension(state::StateStore& store, const state::AccountRow& account, 
 }
 
 void give_up_unsynced(state::StateStore& store, const state::AccountRow& account, OpenMailstore& mailstore, const Error& cause) {
-  if (cause.code() == ErrorCode::disk_full) throw cause;  // space comes back
+  if (cause.code() == ErrorCode::disk_full) throw Error(cause.code(), cause.message(), cause.hint());  // space comes back
   const std::uint32_t failures = mailstore.row.sync_failures + 1;
   if (failures >= kSyncFailuresMax) suspend(store, account, mailstore, cause);
   auto transaction = store.begin();
