@@ -9,7 +9,6 @@
 #pragma once
 
 #include <cstdint>
-#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -77,7 +76,7 @@ class StagedMessage {
   EntryPrint entry_print_;
   std::string& buffer_;
   std::uint64_t wire_octets_ = 0;
-  std::future<void> synced_;
+  PendingSync synced_;
   bool kept_ = false;
 };
 

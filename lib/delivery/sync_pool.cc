@@ -2,40 +2,55 @@
 #include "delivery/sync_pool.h"
 
 #include <system_error>
-#include <utility>
 
 namespace popsync::delivery {
+
+void PendingSync::wait() const {
+  for (auto patience = kCallAgainAfter * 0; done_.wait_for(patience) != std::future_status::ready; patience = kCallAgainAfter) pool_->begin_next();
+}
+
+void PendingSync::get() {
+  wait();
+  done_.get();
+}
 
 SyncPool::SyncPool(std::size_t threads) : threads_max_(threads) {}
 
 SyncPool::~SyncPool() {
   {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     ending_ = true;
   }
   changed_.notify_all();
   threads_.clear();
+  Lock lock(mutex_);
+  while (!queue_.empty()) run_next(lock);  // no thread was called for them yet
 }
 
-std::future<void> SyncPool::submit(std::function<void()> task) {
+PendingSync SyncPool::submit(std::function<void()> task) {
   std::packaged_task<void()> packaged(std::move(task));
-  std::future<void> done = packaged.get_future();
+  PendingSync pending(*this, packaged.get_future());
+  Lock lock(mutex_);
+  queue_.push_back(std::move(packaged));
   if (threads_max_ == 0) {
-    packaged();
-    return done;
+    run_next(lock);
+  } else if (slow_ || queue_.size() >= kSyncGroup) {
+    call_thread(lock);
   }
-  {
-    const std::lock_guard lock(mutex_);
-    queue_.push_back(std::move(packaged));
-    if (idle_ < queue_.size() && threads_.size() < threads_max_ && !add_thread() && threads_.empty()) {
-      packaged = std::move(queue_.back());  // nobody else will: run it here
-      queue_.pop_back();
-      packaged();
-      return done;
-    }
+  return pending;
+}
+
+void SyncPool::begin_next() {
+  Lock lock(mutex_);
+  if (!queue_.empty()) call_thread(lock);
+}
+
+void SyncPool::call_thread(Lock& lock) {
+  if (idle_ > 0) {
+    changed_.notify_one();
+  } else if ((threads_.size() == threads_max_ || !add_thread()) && threads_.empty()) {
+    run_next(lock);  // nobody else will
   }
-  changed_.notify_one();
-  return done;
 }
 
 // False if the system has no thread left for us.
@@ -49,18 +64,26 @@ bool SyncPool::add_thread() {
 }
 
 void SyncPool::work() {
-  std::unique_lock lock(mutex_);
+  Lock lock(mutex_);
   while (true) {
     ++idle_;
     changed_.wait(lock, [this] { return ending_ || !queue_.empty(); });
     --idle_;
     if (queue_.empty()) return;
-    std::packaged_task<void()> task = std::move(queue_.front());
-    queue_.pop_front();
-    lock.unlock();
-    task();
-    lock.lock();
+    run_next(lock);
   }
+}
+
+void SyncPool::run_next(Lock& lock) {
+  std::packaged_task<void()> task = std::move(queue_.front());
+  queue_.pop_front();
+  if (slow_ && !queue_.empty() && !ending_) call_thread(lock);  // the next is to run beside this one
+  lock.unlock();
+  const auto start = std::chrono::steady_clock::now();
+  task();
+  const bool slow = std::chrono::steady_clock::now() - start > kSlowSync;
+  lock.lock();
+  slow_ = slow;
 }
 
 }  // namespace popsync::delivery

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Threads that do nothing but wait for the disk: the syncs of one batch of files run side by side, because a disk that needs 5 ms for one sync needs
-// little more for thirty at once. Shared by all accounts. With no threads every task runs in submit(), in order, which is what fault tests want.
+// little more for thirty at once. Shared by all accounts.
+//
+// To wake a thread costs more than a sync that costs nothing (memory, a controller with a battery). So while syncs are quick a thread is woken for
+// kSyncGroup tasks, or when somebody waits; once a sync was slow, for each task. With no threads every task runs in submit(), in order, which is what
+// fault tests want.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
@@ -10,11 +15,33 @@
 #include <future>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace popsync::delivery {
 
-constexpr std::size_t kSyncThreads = 48;
+constexpr std::size_t kSyncThreads = 64;  // 10,000 syncs of 5 ms in 0.8 s: the disk is not what a first sync waits for
+constexpr std::size_t kSyncGroup = 16;
+constexpr std::chrono::microseconds kSlowSync{200};      // several times what waking a thread costs
+constexpr std::chrono::milliseconds kCallAgainAfter{2};  // a thread that hangs on one disk holds up nobody who waits for another
+
+class SyncPool;
+
+// A task that was given to a pool, which must outlive it. Like a future: one thread.
+class PendingSync {
+ public:
+  PendingSync() = default;
+  PendingSync(SyncPool& pool, std::future<void> done) : pool_(&pool), done_(std::move(done)) {}
+
+  [[nodiscard]] bool valid() const { return done_.valid(); }
+  void wait() const;
+  // Waits, and throws what the task threw.
+  void get();
+
+ private:
+  SyncPool* pool_ = nullptr;
+  std::future<void> done_;
+};
 
 class SyncPool {
  public:
@@ -24,18 +51,25 @@ class SyncPool {
   // Runs what is queued, then ends the threads.
   ~SyncPool();
 
-  // The future holds what the task threw. Threads are started when they are first needed.
-  std::future<void> submit(std::function<void()> task);
+  // Begun at the latest when somebody waits for it. Threads are started when they are first needed.
+  PendingSync submit(std::function<void()> task);
+  // Somebody waits: begins the oldest task that is not begun yet.
+  void begin_next();
 
  private:
+  using Lock = std::unique_lock<std::mutex>;
+
+  void call_thread(Lock& lock);
   bool add_thread();
   void work();
+  void run_next(Lock& lock);
 
   const std::size_t threads_max_;
   std::mutex mutex_;  // guards all below
   std::condition_variable changed_;
   std::deque<std::packaged_task<void()>> queue_;
   std::size_t idle_ = 0;
+  bool slow_ = false;  // the sync that ended last was
   bool ending_ = false;
   std::vector<std::jthread> threads_;
 };

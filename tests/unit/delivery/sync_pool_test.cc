@@ -43,7 +43,7 @@ TEST(SyncPool, RunsEveryTaskOnce) {
   constexpr std::size_t kTasks = 2000;
   SyncPool pool(4);
   std::vector<std::atomic<int>> runs(kTasks);
-  std::vector<std::future<void>> done;
+  std::vector<PendingSync> done;
   for (std::atomic<int>& run : runs) done.push_back(pool.submit([&run] { ++run; }));
   for (auto& each : done) each.get();
   for (const std::atomic<int>& run : runs) EXPECT_EQ(run.load(), 1);
@@ -53,9 +53,35 @@ TEST(SyncPool, TasksWaitForTheDiskSideBySide) {
   constexpr int kTasks = 8;
   SyncPool pool(kTasks);
   std::latch all_run(kTasks);  // opens only if all run at once
-  std::vector<std::future<void>> done;
+  std::vector<PendingSync> done;
   for (int i = 0; i < kTasks; ++i) done.push_back(pool.submit([&] { all_run.arrive_and_wait(); }));
   for (auto& each : done) each.get();
+}
+
+TEST(SyncPool, BeginsAGroupThoughNobodyWaits) {
+  SyncPool pool(1);
+  std::latch all_run(kSyncGroup);
+  for (std::size_t i = 0; i < kSyncGroup; ++i) (void)pool.submit([&] { all_run.count_down(); });
+  all_run.wait();
+}
+
+TEST(SyncPool, BeginsFewerWhenSomebodyWaits) {
+  SyncPool pool(1);
+  bool run = false;
+  (void)pool.submit([] {});
+  pool.submit([&] { run = true; }).get();
+  EXPECT_TRUE(run);
+}
+
+TEST(SyncPool, ATaskThatHangsHoldsUpNoOther) {
+  std::latch released(1);
+  SyncPool pool(2);
+  PendingSync hung = pool.submit([&] { released.wait(); });
+  std::vector<PendingSync> others;
+  for (std::size_t i = 0; i < kSyncGroup * 2; ++i) others.push_back(pool.submit([] {}));
+  for (PendingSync& other : others) other.get();
+  released.count_down();
+  hung.get();
 }
 
 TEST(SyncPool, NeverHasMoreThreadsThanItWasGiven) {
@@ -63,7 +89,7 @@ TEST(SyncPool, NeverHasMoreThreadsThanItWasGiven) {
   std::set<std::thread::id> threads;
   {
     SyncPool pool(3);
-    std::vector<std::future<void>> done;
+    std::vector<PendingSync> done;
     for (int i = 0; i < 500; ++i) {
       done.push_back(pool.submit([&] {
         const std::lock_guard lock(mutex);
@@ -83,7 +109,7 @@ TEST(SyncPool, TakesTasksFromSeveralThreads) {
     std::vector<std::jthread> accounts;
     for (int i = 0; i < 4; ++i) {
       accounts.emplace_back([&] {
-        std::vector<std::future<void>> done;
+        std::vector<PendingSync> done;
         for (int task = 0; task < 200; ++task) done.push_back(pool.submit([&] { ++runs; }));
         for (auto& each : done) each.get();
       });
