@@ -54,6 +54,10 @@ def arguments():
     for name in given.rows:
         if name not in names:
             parser.error(f"no row is called {name}; there are {', '.join(names)}")
+    known = [program.name for program in programs.ALL]
+    for name in given.programs.split(",") if given.programs else []:
+        if name not in known:
+            parser.error(f"no program is called {name}; there are {', '.join(known)}")
     return given
 
 
