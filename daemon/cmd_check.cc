@@ -6,9 +6,13 @@
 #include "base/escape.h"
 #include "base/format.h"
 #include "base/log.h"
+#include "base/makeable.h"
 #include "commands.h"
+#include "delivery/folders.h"
 #include "json_text.h"
 #include "look.h"
+#include "net/resolver.h"
+#include "net/tls_context.h"
 #include "state/install.h"
 #include "state_opening.h"
 #include "sync/account_identity.h"
@@ -48,6 +52,7 @@ class AccountCheck {
     attempt("clock", [this] { clock(); });
     attempt("secret", [this] { secret(); });
     attempt("mailstore", [this] { mailstore(); });
+    attempt("tls", [this] { authorities(); });
     if (program_.options.connect) attempt("server", [this] { server(); });
     return std::move(findings_);
   }
@@ -71,6 +76,8 @@ class AccountCheck {
   }
 
   void state() {
+    if (store_ == nullptr) state::refuse_unusable(program_.paths.state_dir);
+    sync::FreeSpace(real_fs(), program_.paths.state_dir, account_.min_free_space).need(nullptr, 0);
     stored_ = stored_account(store_, program_, account_);
     good("state", stored_ ? counted(store_->seen_count(stored_->id), "message") + " known"
                           : "nothing stored yet, the first sync makes it in " + program_.paths.state_dir);
@@ -119,6 +126,7 @@ class AccountCheck {
     const auto key = state::read_install_key(program_.paths.state_dir);
     const delivery::Inspection found = delivery::inspect(real_fs(), maildir, key ? *key : lost_install_key(program_));
     delivery::refuse_unsuitable(maildir, found);
+    need_makeable(maildir);
     const std::string path = escaped(maildir);
     if (std::ranges::any_of(found.accounts, [this](const delivery::MailstoreId::Account& each) { return is_lost(each); })) {
       warn("mailstore", path + " was filled for this account under a state that is gone",
@@ -144,6 +152,12 @@ class AccountCheck {
   void mbox(const sync::MailstoreTarget& target, bool used) {
     const delivery::MboxCondition found = delivery::inspect_mbox(real_fs(), target.path);
     delivery::refuse_unsuitable(target.path, found);
+    if (!used) {
+      state::AccountRow unknown;
+      unknown.name = account_.name;
+      sync::refuse_lost_mbox(store_, real_fs(), stored_ ? *stored_ : unknown, target.path);
+    }
+    if (found == delivery::MboxCondition::no_folder || found == delivery::MboxCondition::absent) need_makeable(delivery::folder_of(target.path));
     const std::string path = escaped(target.path);
     switch (found) {
       case delivery::MboxCondition::no_folder: good("mailstore", path + " and its folder do not exist yet, the first sync makes them"); break;
@@ -183,6 +197,13 @@ class AccountCheck {
     if (account_.leave_on_server.kind != config::LeaveOnServer::Kind::keep) sync::refuse_undurable_deletion(*store_, *stored_, mailstore);
     warn("mailstore", "the file system of " + escaped(mailstore.row.path) + " cannot sync folders: a power cut may undo what was stored last",
          "the messages stay on the server, so nothing is lost for good; another file system is safer");
+  }
+
+  void authorities() {
+    const net::TlsPolicy policy = sync_settings(account_).tls;
+    if (policy.mode == net::TlsMode::none || policy.ca_file.empty()) return;
+    const net::TlsContext usable(policy, net::server_name(account_.endpoint.host));
+    good("tls", "the authorities in " + escaped(policy.ca_file) + " can be read");
   }
 
   void server() {

@@ -15,7 +15,6 @@ std::string folder_of(std::string_view path) {
 
 std::string last_part(std::string_view path) { return std::string(path.substr(path.find_last_of('/') + 1)); }
 
-// Opens a folder, making it and its missing parents; each is durable in its parent before anything is put into it.
 UniqueFd make_path(Fs& fs, const std::string& path) {
   if (auto found = fs.open_root(path)) return std::move(*found);
   UniqueFd parent = make_path(fs, folder_of(path));

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "delivery/folders.h"
+#include "delivery/maildir_name.h"
 
 namespace popsync::delivery {
 namespace {
@@ -62,6 +63,22 @@ MboxCondition inspect_mbox(Fs& fs, const std::string& path) {
   if (found->size == 0) return MboxCondition::empty;
   const auto file = fs.open(folder->get(), last_part(path));
   return file && fs.read(file->get(), kFrom.size()) == kFrom ? MboxCondition::mbox : MboxCondition::other;
+}
+
+bool holds_marked_entry(Fs& fs, const std::string& path) {
+  const auto folder = fs.open_root(folder_of(path));
+  const auto file = folder ? fs.open(folder->get(), last_part(path)) : std::nullopt;
+  if (!file) return false;
+  bool found = false;
+  MboxScanner scanner([&](const MboxEntry& entry) { found = found || !token_in(entry.marker).empty(); });
+  std::uint64_t offset = 0;
+  for (std::string part = fs.read_at(file->get(), offset, kPieceOctets); !part.empty() && !found;
+       part = fs.read_at(file->get(), offset, kPieceOctets)) {
+    scanner.update(part);
+    offset += part.size();
+  }
+  if (!found) scanner.finish();
+  return found;
 }
 
 bool dot_lock_possible(Fs& fs, const std::string& path) {

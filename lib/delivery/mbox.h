@@ -44,6 +44,8 @@ enum class MboxCondition {
 
 // Looks without changing anything.
 MboxCondition inspect_mbox(Fs& fs, const std::string& path);
+// An entry in it has the marker that popsync gives each. Reads until it finds one, without a lock: who writes there meanwhile may hide it.
+bool holds_marked_entry(Fs& fs, const std::string& path);
 // False if its folder is there and cannot be written: then fcntl alone locks.
 bool dot_lock_possible(Fs& fs, const std::string& path);
 // Throws Error mailstore_unavailable for what can never become an mbox.

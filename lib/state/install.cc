@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "state/install.h"
 
+#include <fcntl.h>
 #include <unistd.h>
+
+#include <cerrno>
 
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/escape.h"
 #include "base/fs.h"
+#include "base/makeable.h"
 #include "base/random.h"
 #include "state/file_lock.h"
 
@@ -15,6 +19,8 @@ namespace {
 
 constexpr const char* kKeyFile = "install.key";
 constexpr const char* kDatabaseFile = "state.db";
+constexpr const char* kLogFile = "state.db-wal";
+constexpr const char* kLocks = "locks";
 
 [[noreturn]] void unavailable(const Error& error) {
   throw Error(error.code() == ErrorCode::disk_full ? error.code() : ErrorCode::state_unavailable, "state directory: " + error.message(),
@@ -54,14 +60,47 @@ std::optional<std::string> read_key(Fs& fs, int dir) {
   return key;
 }
 
+// A state that was never used has an empty database if it was killed in its first moment. One whose accounts were locked before has lost its content:
+// to begin anew would fetch everything again.
+void refuse_emptied(Fs& fs, int dir, const std::string& path) {
+  const auto database = fs.stat(dir, kDatabaseFile);
+  if (!database) return;
+  if (::faccessat(dir, kDatabaseFile, R_OK | W_OK, AT_EACCESS) != 0) {
+    throw Error(ErrorCode::state_unavailable, "cannot read and write state.db in " + escaped(path) + ": " + errno_text(errno),
+                "look at the owner and the permissions of the state directory");
+  }
+  const auto log = fs.stat(dir, kLogFile);
+  if (database->size > 0 || (log && log->size > 0)) return;
+  const auto locks = fs.open_directory(dir, kLocks);
+  if (!locks || fs.list(locks->get()).empty()) return;
+  throw Error(
+      ErrorCode::state_corrupt, "state.db in " + escaped(path) + " is empty, though accounts were synced with it; nothing was changed",
+      "stop popsync and put the state directory back from a backup; without one, remove state.db: what is in the Maildirs is then recognised");
+}
+
 }  // namespace
+
+void refuse_unusable(const std::string& state_dir) {
+  Fs& fs = real_fs();
+  try {
+    if (const auto dir = fs.open_root(state_dir)) {
+      check_owner(fs, dir->get(), state_dir);
+      refuse_emptied(fs, dir->get(), state_dir);
+    }
+    need_makeable(state_dir);
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::mailstore_unavailable) unavailable(error);
+    throw;
+  }
+}
 
 std::string prepare_install(const std::string& state_dir, const std::string& lost_key) {
   Fs& fs = real_fs();
   try {
     const UniqueFd dir = make_path(fs, state_dir);
     check_owner(fs, dir.get(), state_dir);
-    if (fs.make_directory(dir.get(), "locks")) fs.sync_directory(dir.get());
+    refuse_emptied(fs, dir.get(), state_dir);
+    if (fs.make_directory(dir.get(), kLocks)) fs.sync_directory(dir.get());
     // Two that start at once on a new directory must not make two keys.
     const FileLock lock = FileLock::take(state_dir + "/lock");
     if (auto key = read_key(fs, dir.get())) return *key;

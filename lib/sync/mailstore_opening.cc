@@ -103,6 +103,7 @@ void refuse_lost_state(state::StateStore& store, const state::AccountRow& accoun
 void refuse_unsuitable(state::StateStore& store, Fs& fs, const state::AccountRow& account, const MailstoreTarget& target) {
   if (target.kind == state::MailstoreKind::mbox) {
     delivery::refuse_unsuitable(target.path, delivery::inspect_mbox(fs, target.path));
+    refuse_lost_mbox(&store, fs, account, target.path);
     return;
   }
   const delivery::Inspection found = delivery::inspect(fs, target.path, store.install_key());
@@ -180,11 +181,30 @@ OpenMailstore open_as_it_is(state::StateStore& store, Fs& fs, const state::Accou
 OpenMailstore open_mailstore(state::StateStore& store, Fs& fs, const state::AccountRow& account, const MailstoreTarget& target) {
   if (auto found = find_mailstore(store, fs, account, target)) return std::move(*found);
   const bool mbox = target.kind == state::MailstoreKind::mbox;
-  if (!store.mailstores(account.id).empty()) {
+  const bool moved = !store.mailstores(account.id).empty();
+  OpenMailstore made = mbox ? make_mbox(store, fs, account, target) : make_mailstore(store, fs, account, target.path);
+  if (moved) {
     log_info(account.name,
              std::string("new ") + (mbox ? "mbox " : "Maildir ") + escaped(target.path) + ": new mail goes there, nothing is fetched again");
   }
-  return mbox ? make_mbox(store, fs, account, target) : make_mailstore(store, fs, account, target.path);
+  return made;
+}
+
+void refuse_lost_mbox(state::StateStore* store, Fs& fs, const state::AccountRow& account, const std::string& path) {
+  if (store != nullptr) {
+    if (store->seen_count(account.id) > 0) return;
+    const auto used_by = [&](const state::AccountRow& each) {
+      const auto rows = store->mailstores(each.id);
+      return std::ranges::count(rows, path, &state::MailstoreRow::path) > 0;
+    };
+    if (std::ranges::any_of(store->accounts(), used_by)) return;
+  }
+  if (!delivery::holds_marked_entry(fs, path)) return;
+  throw Error(ErrorCode::mailstore_foreign,
+              "the mbox " + escaped(path) + " holds mail that popsync fetched (X-Popsync-Id), and the state knows nothing of it: was the state lost?",
+              "put the state directory back from a backup; or `popsync seed " + account.name +
+                  "` takes what the server has now as known; or, to fetch all of it once more, `popsync check " + account.name +
+                  " --accept-mailstore`");
 }
 
 bool is_remembered(state::StateStore& store, Fs& fs, const state::AccountRow& account, const MailstoreTarget& target) {

@@ -41,6 +41,10 @@ std::optional<OpenMailstore> find_mailstore(state::StateStore& store, Fs& fs, co
 OpenMailstore open_as_it_is(state::StateStore& store, Fs& fs, const state::AccountRow& account, const state::MailstoreRow& row,
                             const MailstoreTarget& target = {});
 
+// Throws Error mailstore_foreign for an mbox with mail of ours, if no account of the state has used it and this one knows no message: the state was
+// lost (an mbox has no id file to learn from), or the account forgotten, and fetching into it would double what it holds. Null: there is no state.
+void refuse_lost_mbox(state::StateStore* store, Fs& fs, const state::AccountRow& account, const std::string& path);
+
 // As find_mailstore(), and makes it if it is new. One that was filled under a lost state is marked: files in it may be of messages that no row knows.
 // Errors: mailstore_unavailable, mailstore_foreign.
 OpenMailstore open_mailstore(state::StateStore& store, Fs& fs, const state::AccountRow& account, const MailstoreTarget& target);

@@ -261,6 +261,28 @@ TEST_F(Commands, CheckReportsEveryTrouble) {
   EXPECT_THAT(result.out, AllOf(HasSubstr("mailstore: failed"), HasSubstr("server: failed")));
 }
 
+// What check calls usable, sync can use.
+TEST_F(Commands, CheckSeesWhatSyncWouldStumbleOver) {
+  const auto expect_seen = [&](const std::string& trouble, int status) {
+    const ProgramResult check = home.run({"check"});
+    EXPECT_EQ(check.status, status) << check.out;
+    EXPECT_THAT(check.out, HasSubstr(trouble));
+    EXPECT_NE(home.run({"sync"}).status, 0) << trouble;
+  };
+  std::filesystem::create_directories(home.state_dir());
+  std::filesystem::permissions(home.state_dir(), std::filesystem::perms::all);
+  expect_seen("others may write to the state directory", 73);
+  std::filesystem::remove_all(home.state_dir());
+  (void)home.folder().write("file", "in the way");
+  home.configure({.port = server.port(), .maildir = home.folder() / "file/mail"});
+  expect_seen("Not a directory", 73);
+  std::filesystem::create_directory_symlink(home.folder() / "nowhere", home.folder() / "link");
+  home.configure({.port = server.port(), .maildir = home.folder() / "link/mail"});
+  expect_seen("link is a link to a place that does not exist", 73);
+  home.configure({.port = server.port(), .tls = "implicit", .ca_file = home.folder() / "none.pem"});
+  expect_seen("cannot read tls_ca_file", 78);
+}
+
 TEST_F(Commands, SecretsComeFromFileEnvironmentAndCommand) {
   const auto with = [&](const std::string& source) {
     home.configure_with("[accounts.home]\nhost = \"127.0.0.1\"\nport = " + std::to_string(server.port()) + "\nuser = \"alice\"\ntls = \"none\"\n" +

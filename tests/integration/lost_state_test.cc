@@ -29,6 +29,12 @@ struct LostState : testing::Test {
     EXPECT_EQ(result.status, 0) << result.err;
     return result;
   }
+  void configure_mbox(const std::string& user = "alice") const {
+    const std::string name = user == "alice" ? "home" : user;
+    home.configure_with("[accounts." + name + "]\nhost = \"127.0.0.1\"\nport = " + std::to_string(server.port()) + "\nuser = \"" + user +
+                        "\"\npassword = \"open-sesame\"\ntls = \"none\"\nallow_insecure_auth = true\nmbox = \"" + (home.folder() / "mail.mbox") +
+                        "\"\n");
+  }
   std::string fetched(const ProgramHome& of) {
     const ProgramResult result = of.run({"sync", "--json"});
     EXPECT_EQ(result.status, 0) << result.err;
@@ -72,6 +78,55 @@ TEST_F(LostState, OfADatabaseAloneIsLearntToo) {
   server.add(small_message("later"));
   EXPECT_EQ(fetched(), "1");
   expect_everything_once();
+}
+
+// An empty file is a database to SQLite.
+TEST_F(LostState, OfADatabaseThatWasEmptiedStops) {
+  sync();
+  for (const char* file : {"state.db-wal", "state.db-shm"}) fs::remove(home.state_dir() + "/" + file);
+  fs::resize_file(home.state_dir() + "/state.db", 0);
+  for (const char* command : {"sync", "check", "status"}) {
+    const ProgramResult result = home.run({command});
+    EXPECT_EQ(result.status, 74) << command << result.err;
+    EXPECT_THAT(result.err, AllOf(HasSubstr("is empty"), HasSubstr("backup"))) << command;
+  }
+  fs::remove(home.state_dir() + "/state.db");
+  expect_everything_once();
+}
+
+TEST_F(LostState, KilledInItsFirstMomentBeginsAnew) {
+  sync();
+  for (const char* file : {"state.db-wal", "state.db-shm"}) fs::remove(home.state_dir() + "/" + file);
+  fs::resize_file(home.state_dir() + "/state.db", 0);
+  for (const auto& lock : fs::directory_iterator(home.state_dir() + "/locks")) fs::remove(lock);
+  expect_everything_once();
+}
+
+// It has no id file to learn from, so to go on would double every message.
+TEST_F(LostState, OfAnMboxStopsUntilTheOperatorDecides) {
+  configure_mbox();
+  EXPECT_EQ(fetched(), "5");
+  lose_state();
+  for (const char* command : {"sync", "check"}) {
+    const ProgramResult result = home.run({command});
+    EXPECT_EQ(result.status, 78) << command;
+    EXPECT_THAT(result.out + result.err, AllOf(HasSubstr("X-Popsync-Id"), HasSubstr("popsync seed home"))) << command;
+  }
+  EXPECT_EQ(home.run({"seed", "home"}).status, 0);
+  server.add(small_message("later"));
+  EXPECT_EQ(fetched(), "1");
+  lose_state();
+  EXPECT_EQ(home.run({"check", "home", "--accept-mailstore"}).status, 0);
+  EXPECT_EQ(fetched(), "6");
+}
+
+TEST_F(LostState, AnMboxOfAnotherAccountIsNoneThatWasLost) {
+  configure_mbox();
+  EXPECT_EQ(fetched(), "5");
+  server.add_user("bob", "open-sesame");
+  server.add_to("bob", small_message("for bob"));
+  configure_mbox("bob");
+  EXPECT_EQ(fetched(), "1");
 }
 
 TEST_F(LostState, WhatWasLearntIsNeverDeletedOnTheServer) {
@@ -325,9 +380,7 @@ TEST_F(LostState, RebuildNeedsAMaildirThatPopsyncHasFilled) {
 }
 
 TEST_F(LostState, RebuildKnowsTheEntriesOfAnMbox) {
-  home.configure_with("[accounts.home]\nhost = \"127.0.0.1\"\nport = " + std::to_string(server.port()) +
-                      "\nuser = \"alice\"\npassword = \"open-sesame\"\ntls = \"none\"\nallow_insecure_auth = true\nmbox = \"" +
-                      (home.folder() / "mail.mbox") + "\"\n");
+  configure_mbox();
   EXPECT_EQ(fetched(), "5");
   EXPECT_EQ(home.run({"refetch", "home", "--all"}).status, 0);
   EXPECT_EQ(home.run({"rebuild", "home"}).out, "home: 5 messages recognised by their files, 0 are not here and will be fetched\n");
