@@ -137,7 +137,7 @@ class AccountCheck {
       case delivery::MailstoreCondition::absent: good("mailstore", path + " does not exist yet, the first sync makes it"); break;
       case delivery::MailstoreCondition::empty: good("mailstore", path + " is empty, the first sync makes a Maildir of it"); break;
       case delivery::MailstoreCondition::maildir: good("mailstore", path + " is a Maildir, new mail is added to it"); break;
-      case delivery::MailstoreCondition::ours: good("mailstore", path + " is shared with another account of this state"); break;
+      case delivery::MailstoreCondition::ours: good("mailstore", path + " is a Maildir that this state fills already"); break;
       case delivery::MailstoreCondition::foreign:
       case delivery::MailstoreCondition::other: break;  // refused above
     }
@@ -145,7 +145,7 @@ class AccountCheck {
 
   // The Maildir remembers the account, and the state does not.
   [[nodiscard]] bool is_lost(const delivery::MailstoreId::Account& line) const {
-    if (stored_ && stored_->id != line.id) return false;
+    if (stored_ || (store_ != nullptr && store_->account(line.id))) return false;
     return sync::same_maildrop(line.host, line.user, {.name = account_.name, .host = account_.endpoint.host, .user = account_.user});
   }
 

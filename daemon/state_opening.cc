@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "account_wiring.h"
+#include "state/install.h"
 #include "sync/lost_state.h"
 
 namespace popsync {
@@ -15,6 +16,7 @@ std::string lost_install_key(const Program& program) {
 }
 
 std::unique_ptr<state::StateStore> open_state(const Program& program) {
+  state::refuse_unusable(program.paths.state_dir);  // before the state is said to be lost
   return state::StateStore::open(program.paths.state_dir, lost_install_key(program));
 }
 

@@ -7,6 +7,7 @@
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 #include <spdlog/fmt/fmt.h>
+#include <unistd.h>
 
 #include <cerrno>
 
@@ -53,7 +54,8 @@ void load_authorities(SSL_CTX* context, const std::string& ca_file) {
   const UniqueFd readable(::open(ca_file.c_str(), O_RDONLY | O_CLOEXEC));
   if (!readable.valid()) {
     const std::string reason = errno_text(errno);
-    throw Error(ErrorCode::configuration, fmt::format("cannot read tls_ca_file {}: {}", escaped(ca_file), reason));
+    throw Error(ErrorCode::configuration, fmt::format("cannot read tls_ca_file {}: {}", escaped(ca_file), reason),
+                fmt::format("popsync runs as user {}, which must be able to read it", ::geteuid()));
   }
   if (SSL_CTX_load_verify_file(context, ca_file.c_str()) != 1) {
     ERR_clear_error();
