@@ -3,6 +3,7 @@
 
 #include "state/columns.h"
 #include "state/state_store_impl.h"
+#include "state/transaction_hold.h"
 
 namespace popsync::state {
 namespace {
@@ -72,6 +73,72 @@ std::optional<AccountRow> StateStore::account_named(std::string_view name) {
     if (!row.executeStep()) return std::nullopt;
     return read_account(row);
   });
+}
+
+void Transaction::insert_account(const AccountRow& account) {
+  hold_->run("INSERT INTO account(id, name, host, user) VALUES(?, ?, ?, ?)", [&](SQLite::Statement& row) {
+    row.bind(1, account.id);
+    row.bind(2, account.name);
+    row.bind(3, account.host);
+    row.bind(4, account.user);
+  });
+}
+
+void Transaction::update_account(const AccountRow& account) {
+  hold_->run(
+      "UPDATE account SET name = ?, host = ?, user = ?, last_attempt = ?, last_success = ?, consecutive_failures = ?, error_at = ?, error_code = ?, "
+      "error_message = ?, error_hint = ?, needs_operator = ?, secret_worked = ?, "
+      "complete_listings = ?, last_listing_count = ?, equal_settlements = ?, rekeyings = ?, top_fails = ?, "
+      "surprises = ?, expire_days = ?, marker = ?, policy = ? WHERE id = ?",
+      [&](SQLite::Statement& row) {
+        const auto& error = account.last_error;
+        int index = 0;
+        row.bind(++index, account.name);
+        row.bind(++index, account.host);
+        row.bind(++index, account.user);
+        bind_time(row, ++index, account.last_attempt);
+        bind_time(row, ++index, account.last_success);
+        row.bind(++index, static_cast<std::int64_t>(account.consecutive_failures));
+        bind_time(row, ++index, error ? std::optional(error->at) : std::nullopt);
+        row.bind(++index, error ? error->code : "");
+        row.bind(++index, error ? error->message : "");
+        row.bind(++index, error ? error->hint : "");
+        row.bind(++index, account.needs_operator ? 1 : 0);
+        row.bind(++index, account.secret_worked ? 1 : 0);
+        row.bind(++index, signed_of(account.complete_listings));
+        row.bind(++index, signed_of(account.last_listing_count));
+        row.bind(++index, static_cast<std::int64_t>(account.equal_settlements));
+        row.bind(++index, static_cast<std::int64_t>(account.rekeyings));
+        row.bind(++index, account.top_fails ? 1 : 0);
+        row.bind(++index, static_cast<std::int64_t>(account.surprises));
+        ++index;  // not bound: NULL
+        if (account.expire_days) row.bind(index, static_cast<std::int64_t>(*account.expire_days));
+        row.bind(++index, account.marker);
+        row.bind(++index, account.policy);
+        row.bind(++index, account.id);
+      });
+}
+
+void Transaction::add_delivered(std::string_view account, std::uint64_t messages, std::uint64_t octets) {
+  hold_->run("UPDATE account SET delivered_total = delivered_total + ?, octets_total = octets_total + ? WHERE id = ?", [&](SQLite::Statement& row) {
+    row.bind(1, signed_of(messages));
+    row.bind(2, signed_of(octets));
+    row.bind(3, std::string(account));
+  });
+}
+
+void Transaction::set_plan(std::string_view account_name, std::optional<WallTime> next_sync, bool needs_operator) {
+  hold_->run("UPDATE account SET next_sync = ?, needs_operator = ? WHERE name = ?", [&](SQLite::Statement& row) {
+    bind_time(row, 1, next_sync);
+    row.bind(2, needs_operator ? 1 : 0);
+    row.bind(3, std::string(account_name));
+  });
+}
+
+void Transaction::forget_account(std::string_view id) {
+  for (const char* sql : {"DELETE FROM message WHERE account = ?", "DELETE FROM mailstore WHERE account = ?", "DELETE FROM account WHERE id = ?"}) {
+    hold_->run(sql, [&](SQLite::Statement& row) { row.bind(1, std::string(id)); });
+  }
 }
 
 }  // namespace popsync::state

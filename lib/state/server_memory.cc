@@ -3,6 +3,7 @@
 
 #include "state/columns.h"
 #include "state/state_store_impl.h"
+#include "state/transaction_hold.h"
 
 namespace popsync::state {
 
@@ -31,6 +32,30 @@ ServerMemory StateStore::server_memory(std::string_view account_id) {
     }
     return memory;
   });
+}
+
+void Transaction::remember_server(std::string_view account, const ServerMemory& memory) {
+  hold_->run(
+      "INSERT OR REPLACE INTO server_memory(account, failures_ahead, capabilities_where, before_login, after_login, capabilities_asked, "
+      "listing_policy, listing_count, listing_octets, listing_last, listing_completed, listing_looks) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      [&](SQLite::Statement& row) {
+        row.bind(1, std::string(account));
+        row.bind(2, static_cast<std::int64_t>(memory.failures_ahead));
+        if (memory.capabilities) {
+          row.bind(3, memory.capabilities->where);
+          bind_octets(row, 4, memory.capabilities->before_login);
+          bind_octets(row, 5, memory.capabilities->after_login);
+          bind_time(row, 6, memory.capabilities->asked);
+        }
+        if (memory.listing) {
+          row.bind(7, memory.listing->policy);
+          row.bind(8, signed_of(memory.listing->count));
+          row.bind(9, signed_of(memory.listing->octets));
+          bind_octets(row, 10, memory.listing->last.octets);
+          bind_time(row, 11, memory.listing->completed);
+          row.bind(12, static_cast<std::int64_t>(memory.listing->looks));
+        }
+      });
 }
 
 }  // namespace popsync::state
