@@ -43,11 +43,11 @@ class Connection::Tracing : public pop3::ReplySink {
   Tracing(Connection& connection, pop3::ReplySink& sink) : connection_(connection), sink_(sink) {}
   void status(pop3::Verb verb, pop3::MessageNumber number, const pop3::StatusLine& line) override {
     const std::string_view indicator = line.ok() ? "+OK" : line.indicator == pop3::Indicator::err ? "-ERR" : "+";
-    say(std::string(indicator) + (line.text.empty() ? "" : " " + escaped(line.text)));
+    say(std::string(indicator) + (line.text.empty() ? "" : " " + escaped(line.shown())));
     sink_.status(verb, number, line);
   }
   void line(pop3::Verb verb, std::string_view text) override {
-    say(escaped(text));
+    say(escaped(connection_.shown(text)));
     sink_.line(verb, text);
   }
   void body(pop3::MessageNumber number, std::string_view octets) override {
@@ -75,7 +75,13 @@ Connection::Connection(Transport& transport, const Clock& clock, Trace trace, co
       wait_max_(patience.session),
       silence_max_(patience.reply) {}
 
+void Connection::hide(std::string_view secret) {
+  if (secret.empty() || session_.hides(secret)) return;
+  session_.hide(hidden_.emplace_back(secret).reveal());
+}
+
 void Connection::submit(const pop3::Command& command) {
+  hide(pop3::secret_of(command));
   if (trace_) trace_("C: " + pop3::to_trace(command));
   session_.submit(command);
 }

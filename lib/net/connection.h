@@ -12,6 +12,7 @@
 
 #include "net/transport.h"
 #include "pop3/session.h"
+#include "secrets/secret.h"
 
 namespace popsync::net {
 
@@ -44,7 +45,7 @@ struct Patience {
   std::chrono::milliseconds keep_alive = kKeepAliveEvery;
 };
 
-// A line of the dialogue: "C: STAT", "S: +OK 2 320", "S: [4711 octets]"; secrets masked, foreign text escaped.
+// A line of the dialogue: "C: STAT", "S: +OK 2 320", "S: [4711 octets]"; secrets masked, whoever says them, foreign text escaped.
 using Trace = std::function<void(std::string_view)>;
 
 struct Reply {
@@ -58,6 +59,11 @@ class Connection {
   // `transport` and `clock` must outlive the connection.
   Connection(Transport& transport, const Clock& clock, Trace trace, const Patience& patience = {});
 
+  // Hides `secret` in what is shown of the server's words, for the rest of the session: copied into locked memory that is wiped with the connection.
+  // What submit() sends as a credential is hidden without being named here.
+  void hide(std::string_view secret);
+  // Foreign text as it may be shown, not escaped yet.
+  [[nodiscard]] std::string shown(std::string_view foreign) const { return session_.shown(foreign); }
   // Queues a command; flush() sends all that are queued in one write.
   void submit(const pop3::Command& command);
   void flush();
@@ -92,6 +98,7 @@ class Connection {
   Transport& transport_;
   const Clock& clock_;
   Trace trace_;
+  std::vector<secrets::Secret> hidden_;  // the session refers to it
   pop3::Session session_;
   std::vector<char> buffer_;
   std::chrono::nanoseconds waited_since_progress_{};

@@ -128,7 +128,14 @@ void Pop3Client::ask_capabilities() {
   if (!reply.status.ok()) return;  // RFC 2449 is optional
   capabilities_ = {};
   capabilities_.announced = !reply.lines.empty();
-  for (const std::string& line : reply.lines) capabilities_.add(line);
+  pop3::Capabilities to_show;
+  for (const std::string& line : reply.lines) {
+    capabilities_.add(line);
+    to_show.add(connection_.shown(line));
+  }
+  // The server's own words reach a terminal and the state; flags and numbers stay, lest a password such as "UIDL" hides one.
+  capabilities_.sasl = std::move(to_show.sasl);
+  capabilities_.implementation = std::move(to_show.implementation);
 }
 
 void Pop3Client::start_tls() {
@@ -158,7 +165,9 @@ void Pop3Client::log_in(const LoginOptions& options, const SecretProvider& secre
                                    .greeting_text = greeting_text_,
                                    .capabilities = capabilities_};
   if (!request.connection_secure && !request.allow_insecure_auth) auth::pass_gate(request, {});
-  auth::LoginCommands commands = auth::pass_gate(request, secret());
+  const std::string_view octets = secret();
+  auth::LoginCommands commands = auth::pass_gate(request, octets);
+  connection_.hide(octets);
   // A response that waits for a challenge cannot be sent before it.
   const bool may_go_ahead = opening.ahead && known_ && before_login_.pipelining && options.pipelining != Pipelining::off &&
                             (!commands.second || commands.second_follows == pop3::Indicator::ok);
@@ -298,7 +307,7 @@ pop3::DropListing Pop3Client::stat() {
   const Reply reply = connection_.request({.verb = Verb::stat, .argument = {}});
   if (!reply.status.ok()) refuse(reply.status, RefusedStep::other, "STAT refused");
   const auto parsed = pop3::parse_drop_listing(reply.status.text);
-  if (!parsed) throw Error(ErrorCode::not_pop3, "the answer to STAT has no message count: " + escaped(reply.status.text));
+  if (!parsed) throw Error(ErrorCode::not_pop3, "the answer to STAT has no message count: " + escaped(reply.status.shown()));
   return *parsed;
 }
 

@@ -32,7 +32,8 @@ pop3::Command command_for(Part part, const ListingEntry& entry) {
 // Follows the replies to RETRs (or TOPs) and markers. Both kinds come in the order of the entries, so two positions say all.
 class Follower : public pop3::ReplySink {
  public:
-  Follower(std::span<const ListingEntry> entries, Marker marker, RetrievalSink& sink) : entries_(entries), marker_(marker), sink_(sink) {}
+  Follower(const Connection& connection, std::span<const ListingEntry> entries, Marker marker, RetrievalSink& sink)
+      : connection_(connection), entries_(entries), marker_(marker), sink_(sink) {}
 
   void status(Verb verb, pop3::MessageNumber number, const StatusLine& line) override {
     if (!of_content(verb)) {
@@ -75,12 +76,14 @@ class Follower : public pop3::ReplySink {
     const ListingEntry& entry = entries_[answered_ - 1];
     POPSYNC_ASSERT(number == entry.number);
     if (!answers(marker_, line, entry)) {
+      const pop3::UniqueId uid{connection_.shown(entry.uid.octets)};
       throw Error(ErrorCode::desynchronised, "the server's answers are out of step behind message " + std::to_string(number.value) + " (" +
-                                                 pop3::to_text(entry.uid) + "): " + escaped(line.text, 80));
+                                                 pop3::to_text(uid) + "): " + escaped(line.shown(), 80));
     }
     prove();
   }
 
+  const Connection& connection_;
   std::span<const ListingEntry> entries_;
   Marker marker_;
   RetrievalSink& sink_;
@@ -157,7 +160,7 @@ void retrieve(Connection& connection, std::span<const ListingEntry> entries, Mar
   std::uint64_t total = 0;
   for (const ListingEntry& entry : entries) total += expected_octets(entry, part);
   connection.allow_octets(total);
-  Follower follower(entries, marker, sink);
+  Follower follower(connection, entries, marker, sink);
   if (sending == Sending::ahead && marker != Marker::none) {
     retrieve_in_window(connection, entries, marker, part, follower);
   } else {

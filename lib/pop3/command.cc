@@ -53,13 +53,21 @@ std::string to_wire(const Command& command) {
   return text_of(command, command.argument) + "\r\n";
 }
 
+std::string_view secret_of(const Command& command) {
+  if (!carries_secret(command.verb)) return {};
+  const std::string_view argument = command.argument;
+  if (command.verb == Verb::pass || command.verb == Verb::auth_response) return argument;
+  // "PLAIN response", or "PLAIN" alone; "user digest", and a user's name may have blanks.
+  const auto blank = argument.rfind(' ');
+  if (blank == std::string_view::npos) return command.verb == Verb::auth ? std::string_view() : argument;
+  return argument.substr(blank + 1);
+}
+
 std::string to_trace(const Command& command) {
-  if (command.verb == Verb::auth_response) return "***";
-  if (!carries_secret(command.verb)) return text_of(command, command.argument);
-  const auto blank = command.argument.find(' ');
-  const bool keeps_first_word = command.verb != Verb::pass && blank != std::string::npos;
-  if (command.verb == Verb::auth && blank == std::string::npos) return text_of(command, command.argument);
-  return text_of(command, keeps_first_word ? command.argument.substr(0, blank) + " ***" : "***");
+  const std::string_view secret = secret_of(command);
+  if (secret.empty()) return text_of(command, command.argument);
+  const std::string_view told = std::string_view(command.argument).substr(0, command.argument.size() - secret.size());
+  return text_of(command, std::string(told) + "***");
 }
 
 std::string_view name_of(Verb verb) {

@@ -31,6 +31,8 @@ ReplyForm reply_form(Verb verb);
 bool carries_secret(Verb verb);
 // What is sent, with CRLF.
 std::string to_wire(const Command& command);
+// The part of the argument that must not be shown, nor repeated where a server repeats it; empty if there is none.
+std::string_view secret_of(const Command& command);
 // What a trace shows: "PASS ***", without CRLF.
 std::string to_trace(const Command& command);
 // "RETR"

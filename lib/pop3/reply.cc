@@ -76,7 +76,7 @@ ErrorCode classify_refusal(const StatusLine& line, RefusedStep step) {
 
 std::string quoted(const StatusLine& line) {
   const std::string_view indicator = line.ok() ? "+OK" : line.indicator == Indicator::err ? "-ERR" : "+";
-  return "the server said: " + std::string(indicator) + (line.text.empty() ? "" : " " + escaped(line.text));
+  return "the server said: " + std::string(indicator) + (line.text.empty() ? "" : " " + escaped(line.shown()));
 }
 
 }  // namespace popsync::pop3

@@ -15,7 +15,11 @@ enum class Indicator { ok, err, challenge };
 struct StatusLine {
   Indicator indicator = Indicator::err;
   std::string response_code;  // upper case, without brackets; empty if there is none
-  std::string text;           // foreign: escape before showing
+  std::string text;           // foreign, and it may repeat the password: to be read, not to be shown
+  // Where `text` repeats what was sent to log in: the same without it.
+  std::optional<std::string> masked = {};
+  // Foreign: escape before showing.
+  [[nodiscard]] const std::string& shown() const { return masked ? *masked : text; }
   [[nodiscard]] bool ok() const { return indicator == Indicator::ok; }
 };
 
@@ -28,7 +32,7 @@ enum class RefusedStep { greeting, login, other };
 // What a refusal (-ERR) means: the response code if there is one, else the words that old servers use, else the step it came at.
 ErrorCode classify_refusal(const StatusLine& line, RefusedStep step);
 
-// "the server said: -ERR [AUTH] no", escaped.
+// "the server said: -ERR [AUTH] no", masked and escaped.
 std::string quoted(const StatusLine& line);
 
 }  // namespace popsync::pop3

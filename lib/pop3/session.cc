@@ -66,9 +66,9 @@ std::string Session::take_output() {
 void Session::receive(std::string_view octets, ReplySink& sink) {
   while (!octets.empty()) {
     if (outstanding_.empty()) {
-      throw Error(ErrorCode::desynchronised, last_verb_ == Verb::stls
-                                                 ? "the server sent octets in cleartext behind its answer to STLS"
-                                                 : "the server sent what nobody asked for: " + escaped(octets, kQuotedOctetsMax));
+      throw Error(ErrorCode::desynchronised, last_verb_ == Verb::stls ? "the server sent octets in cleartext behind its answer to STLS"
+                                                                      : "the server sent what nobody asked for: " +
+                                                                            escaped(mask_.shown(octets, SecretMask::End::open), kQuotedOctetsMax));
     }
     if (!advance(octets, sink)) return;
   }
@@ -102,16 +102,17 @@ void Session::read_status(std::string_view line, ReplySink& sink) {
   Outstanding& front = outstanding_.front();
   const ReplyForm form = reply_form(front.verb);
   const bool before_login = state_ == SessionState::greeting || state_ == SessionState::authorization;
-  const auto status = parse_status_line(line, before_login, form == ReplyForm::challenge);
+  auto status = parse_status_line(line, before_login, form == ReplyForm::challenge);
   if (!status && state_ == SessionState::greeting) {
     throw Error(ErrorCode::not_pop3,
-                std::string(other_protocol(line)) + " answers here: " + (line.empty() ? "an empty line" : escaped(line, kQuotedOctetsMax)),
+                std::string(other_protocol(line)) + " answers here: " + (line.empty() ? "an empty line" : escaped(shown(line), kQuotedOctetsMax)),
                 "check host and port");
   }
   if (!status) {
     throw Error(ErrorCode::desynchronised,
-                "the answer to " + std::string(name_of(front.verb)) + " is no POP3 reply: " + escaped(line, kQuotedOctetsMax));
+                "the answer to " + std::string(name_of(front.verb)) + " is no POP3 reply: " + escaped(shown(line), kQuotedOctetsMax));
   }
+  status->masked = mask_.masked(status->text);
   front.status_seen = true;
   follow(front.verb, *status);
   sink.status(front.verb, front.number, *status);

@@ -13,6 +13,7 @@
 #include "pop3/command.h"
 #include "pop3/reply.h"
 #include "pop3/reply_decoder.h"
+#include "pop3/secret_mask.h"
 
 namespace popsync::pop3 {
 
@@ -41,6 +42,10 @@ class Session {
   [[nodiscard]] std::string take_output();
   // Reads what the server sent. Throws Error not_pop3 or desynchronised.
   void receive(std::string_view octets, ReplySink& sink);
+  // From now on `secret` is hidden in what is shown of the server's words: errors and StatusLine::shown(). It must outlive the session.
+  void hide(std::string_view secret) { mask_.hide(secret); }
+  [[nodiscard]] bool hides(std::string_view secret) const { return mask_.hides(secret); }
+  [[nodiscard]] std::string shown(std::string_view foreign) const { return mask_.shown(foreign); }
   // Makes the state that TLS begins with: authorization, and nothing remembered (RFC 2595 section 4).
   void tls_started();
 
@@ -66,6 +71,7 @@ class Session {
 
   SessionState state_ = SessionState::greeting;
   ReplyDecoder decoder_;
+  SecretMask mask_;
   std::deque<Outstanding> outstanding_{{.verb = Verb::noop, .number = {}, .octets = 0}};  // the greeting comes unasked
   std::string output_;
   std::size_t command_octets_ = 0;

@@ -18,7 +18,7 @@ const std::map<std::string, Names> kMayInclude = {
     {"base", {}},
     {"pop3", {"base"}},
     {"auth", {"pop3", "base"}},
-    {"net", {"pop3", "auth", "base"}},
+    {"net", {"pop3", "auth", "secrets", "base"}},
     {"delivery", {"base"}},
     {"state", {"pop3", "base"}},
     {"secrets", {"base"}},

@@ -4,6 +4,7 @@
 // Input: options of the account, how the server leaves, segment sizes; then what the server says, in turns: behind an octet 0xff it waits until it
 // has been sent something.
 #include <algorithm>
+#include <array>
 #include <map>
 #include <string>
 #include <vector>
@@ -91,6 +92,9 @@ class MemoryTransport : public net::Transport {
 
   [[nodiscard]] bool credentials_allowed() const { return secure_ || options_.login.allow_insecure_auth; }
   [[nodiscard]] const std::string& sent() const { return sent_; }
+  [[nodiscard]] bool login_sent() const {
+    return std::ranges::any_of(std::array{"USER ", "AUTH ", "APOP "}, [&](const char* word) { return sent_.find(word) != std::string::npos; });
+  }
   [[nodiscard]] std::string_view received() const { return std::string_view(stream_).substr(0, read_); }
 
  private:
@@ -158,12 +162,15 @@ struct Course {
   std::optional<Witness> witness;
 };
 
+bool shows_secret(std::string_view text) {
+  return text.find(kSecret) != std::string_view::npos || text.find(kSecretInPlain) != std::string_view::npos;
+}
+
 void converse(MemoryTransport& transport, const Options& options, const Clock& clock, Course& course) {
   net::Trace trace;
   if (options.traced) {
-    trace = [](std::string_view line) {
-      const bool shown = line.find(kSecret) != std::string_view::npos || line.find(kSecretInPlain) != std::string_view::npos;
-      claim(!shown || line.starts_with("S: "), "a trace shows no secret but what the server itself says");
+    trace = [&transport](std::string_view line) {
+      claim(!shows_secret(line) || (line.starts_with("S: ") && !transport.login_sent()), "a trace shows no secret but what a server guessed");
       claim(std::ranges::all_of(line, [](unsigned char c) { return c >= ' ' && c != 0x7f; }), "a line of a trace is one printable line");
     };
   }
@@ -236,6 +243,7 @@ void session(std::string_view octets) {
     converse(transport, options, clock, course);
   } catch (const Error& error) {
     claim(error.code() != ErrorCode::bug, "whatever a server says, it is not our bug");
+    claim(!transport.login_sent() || !shows_secret(error.what()), "an error shows no secret that a server repeats");
   }
   if (course.witness) check_messages(transport, course);
 }

@@ -54,6 +54,16 @@ TEST(Command, IsTracedWithoutItsSecret) {
   for (const Row& row : table()) EXPECT_EQ(to_trace(row.command), row.trace);
 }
 
+TEST(Command, ItsSecretIsWhatTheTraceLeavesOut) {
+  EXPECT_EQ(secret_of(make(Verb::pass, "my secret word")), "my secret word");
+  EXPECT_EQ(secret_of(make(Verb::apop, "joe user c4c9334b")), "c4c9334b");
+  EXPECT_EQ(secret_of(make(Verb::apop, "c4c9334b")), "c4c9334b");
+  EXPECT_EQ(secret_of(make(Verb::auth, "PLAIN AGpvZQB3b3Jk")), "AGpvZQB3b3Jk");
+  EXPECT_EQ(secret_of(make(Verb::auth, "PLAIN")), "");
+  EXPECT_EQ(secret_of(make(Verb::auth_response, "AGpvZQB3b3Jk")), "AGpvZQB3b3Jk");
+  EXPECT_EQ(secret_of(make(Verb::user, "joe")), "");
+}
+
 TEST(Command, TheVerbsThatCarryASecretAreKnown) {
   for (const Row& row : table()) {
     const Verb verb = row.command.verb;

@@ -207,6 +207,33 @@ TEST_F(SessionTest, OctetsBehindTheLastReplyEndTheSession) {
   EXPECT_THAT(error.message(), HasSubstr("+OK\\x1b"));
 }
 
+TEST_F(SessionTest, WhatIsHiddenIsReadAsItCameAndShownWithoutIt) {
+  session_.hide("sesame");
+  log_in();
+  session_.submit(command(Verb::uidl_one, 1));
+  StatusLine told;
+  struct Keeper : RecordingSink {
+    explicit Keeper(StatusLine& line) : kept(line) {}
+    void status(Verb /*verb*/, MessageNumber /*number*/, const StatusLine& line) override { kept = line; }
+    StatusLine& kept;
+  } keeper(told);
+  session_.receive("+OK 1 sesame\r\n", keeper);
+  EXPECT_EQ(told.text, "1 sesame");
+  EXPECT_EQ(told.shown(), "1 ***");
+  EXPECT_EQ(quoted(told), "the server said: +OK 1 ***");
+}
+
+TEST_F(SessionTest, AnErrorShowsNothingThatIsHidden) {
+  session_.hide("sesame");
+  log_in();
+  EXPECT_THAT(refused("-ERR no sesame\r\n").message(), HasSubstr("nobody asked for: -ERR no ***"));
+  EXPECT_THAT(refused("-ERR no sesa").message(), HasSubstr("nobody asked for: -ERR no ***"));
+  session_.submit(command(Verb::noop));
+  EXPECT_THAT(refused("open sesame\r\n").message(), HasSubstr("is no POP3 reply: open ***"));
+  // Hidden before it is cut: no beginning of it is left at the end.
+  EXPECT_THAT(refused(std::string(77, 'x') + "sesame\r\n").message(), HasSubstr("xxx***"));
+}
+
 TEST_F(SessionTest, ALineThatIsNoStatusLineEndsTheSession) {
   for (const std::string reply : {"1 abc\r\n", "\r\n", "OK\r\n", "+OKAY\r\n", "+ T0s=\r\n", "+Ok\r\n", "-err\r\n", "+ OK\r\n"}) {
     Session session;

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+// The table of mailstores.
+
+#include "state/columns.h"
+#include "state/state_store_impl.h"
+#include "state/transaction_hold.h"
+
+namespace popsync::state {
+namespace {
+
+std::vector<MailstoreRow> read_mailstores(SQLite::Statement& row, const std::unordered_map<RowId, std::string>& suspended) {
+  const ResetAtEnd reset(row);
+  std::vector<MailstoreRow> rows;
+  while (row.executeStep()) {
+    rows.push_back({.id = row.getColumn("id").getInt64(),
+                    .path = row.getColumn("path").getString(),
+                    .store_id = row.getColumn("store_id").getString(),
+                    .generation = count_at(row.getColumn("generation")),
+                    .kind = static_cast<MailstoreKind>(row.getColumn("kind").getInt()),
+                    .suspended = row.getColumn("suspended").getString(),
+                    .sync_failures = small_at(row.getColumn("sync_failures"))});
+    if (const auto found = suspended.find(rows.back().id); found != suspended.end()) rows.back().suspended = found->second;
+  }
+  return rows;
+}
+
+}  // namespace
+
+std::vector<MailstoreRow> StateStore::mailstores(std::string_view account_id) {
+  const std::lock_guard lock(impl_->mutex);
+  return guarded([&] {
+    SQLite::Statement& row = impl_->statement("SELECT * FROM mailstore WHERE account = ? ORDER BY id");
+    row.bind(1, std::string(account_id));
+    return read_mailstores(row, impl_->suspended);
+  });
+}
+
+std::vector<MailstoreRow> StateStore::mailstores() {
+  const std::lock_guard lock(impl_->mutex);
+  return guarded([&] { return read_mailstores(impl_->statement("SELECT * FROM mailstore ORDER BY id"), impl_->suspended); });
+}
+
+RowId Transaction::insert_mailstore(std::string_view account, const std::string& path, const std::string& store_id, MailstoreKind kind) {
+  hold_->run("INSERT INTO mailstore(account, path, store_id, kind) VALUES(?, ?, ?, ?)", [&](SQLite::Statement& row) {
+    row.bind(1, std::string(account));
+    row.bind(2, path);
+    row.bind(3, store_id);
+    row.bind(4, static_cast<int>(kind));
+  });
+  return hold_->impl.database.getLastInsertRowid();
+}
+
+void Transaction::set_mailstore_id(RowId mailstore, const std::string& store_id) {
+  hold_->run("UPDATE mailstore SET store_id = ? WHERE id = ?", [&](SQLite::Statement& row) {
+    row.bind(1, store_id);
+    row.bind(2, mailstore);
+  });
+}
+
+void Transaction::set_generation(RowId mailstore, std::uint64_t generation) {
+  hold_->run("UPDATE mailstore SET generation = ? WHERE id = ?", [&](SQLite::Statement& row) {
+    row.bind(1, signed_of(generation));
+    row.bind(2, mailstore);
+  });
+}
+
+void Transaction::suspend(RowId mailstore, const std::string& reason) {
+  hold_->run("UPDATE mailstore SET suspended = ? WHERE id = ?", [&](SQLite::Statement& row) {
+    row.bind(1, reason);
+    row.bind(2, mailstore);
+  });
+}
+
+void Transaction::resume(RowId mailstore) {
+  hold_->run("UPDATE mailstore SET suspended = '', sync_failures = 0 WHERE id = ?", [&](SQLite::Statement& row) { row.bind(1, mailstore); });
+  hold_->impl.suspended.erase(mailstore);
+}
+
+void Transaction::set_sync_failures(RowId mailstore, std::uint32_t failures) {
+  hold_->run("UPDATE mailstore SET sync_failures = ? WHERE id = ?", [&](SQLite::Statement& row) {
+    row.bind(1, static_cast<std::int64_t>(failures));
+    row.bind(2, mailstore);
+  });
+}
+
+}  // namespace popsync::state

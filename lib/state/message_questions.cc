@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+// The table of messages: single questions, each answered by one row, one number or a yes.
+
+#include <algorithm>
+#include <limits>
+
+#include "state/columns.h"
+#include "state/state_store_impl.h"
+
+namespace popsync::state {
+
+bool StateStore::knows(std::string_view account_id, const pop3::UniqueId& uid) {
+  const std::lock_guard lock(impl_->mutex);
+  return guarded([&] {
+    SQLite::Statement& row = impl_->statement("SELECT EXISTS(SELECT 1 FROM message WHERE account = ? AND uid = ?)");
+    const ResetAtEnd reset(row);
+    row.bind(1, std::string(account_id));
+    row.bind(2, uid.octets.data(), static_cast<int>(uid.octets.size()));
+    row.executeStep();
+    return flag_at(row.getColumn(0));
+  });
+}
+
+bool StateStore::has(std::string_view account_id, const DueWork& work) {
+  const std::lock_guard lock(impl_->mutex);
+  return guarded([&] {
+    SQLite::Statement& row = impl_->statement(
+        "SELECT EXISTS(SELECT 1 FROM message WHERE account = ?1 AND state = 0 AND state IN (0, 3)) "
+        "OR EXISTS(SELECT 1 FROM message WHERE account = ?1 AND state = 3 AND state IN (0, 3) AND absent_since IS NULL AND tries < ?2 AND "
+        "ifnull(list_size, 0) <= ?3) "
+        "OR EXISTS(SELECT 1 FROM message WHERE account = ?1 AND removable = 1 AND absent_since IS NULL AND stored_at <= ?4 AND deletions < ?5)");
+    const ResetAtEnd reset(row);
+    row.bind(1, std::string(account_id));
+    row.bind(2, static_cast<std::int64_t>(work.tries_max));
+    row.bind(3, static_cast<std::int64_t>(std::min<std::uint64_t>(work.message_size_max, std::numeric_limits<std::int64_t>::max())));
+    if (work.removed_if_stored_by) row.bind(4, to_unix_seconds(*work.removed_if_stored_by));  // else NULL, which nothing is less than
+    row.bind(5, static_cast<std::int64_t>(work.deletions_max));
+    row.executeStep();
+    return flag_at(row.getColumn(0));
+  });
+}
+
+std::uint64_t StateStore::seen_count(std::string_view account_id) {
+  const std::lock_guard lock(impl_->mutex);
+  return guarded([&] {
+    SQLite::Statement& row = impl_->statement("SELECT count(*) FROM message WHERE account = ? AND state != 3");
+    const ResetAtEnd reset(row);
+    row.bind(1, std::string(account_id));
+    row.executeStep();
+    return count_at(row.getColumn(0));
+  });
+}
+
+std::optional<StateStore::Found> StateStore::find_by_sha256(std::string_view account_id, std::string_view sha256) {
+  const std::lock_guard lock(impl_->mutex);
+  return guarded([&]() -> std::optional<Found> {
+    SQLite::Statement& row =
+        impl_->statement("SELECT id, removable, deletions FROM message WHERE account = ? AND state = 1 AND length(uid) = 0 AND sha256 = ?");
+    const ResetAtEnd reset(row);
+    row.bind(1, std::string(account_id));
+    row.bind(2, sha256.data(), static_cast<int>(sha256.size()));
+    if (!row.executeStep()) return std::nullopt;
+    return Found{.id = row.getColumn(0).getInt64(), .removable = flag_at(row.getColumn(1)), .deletions = small_at(row.getColumn(2))};
+  });
+}
+
+std::optional<StateStore::Stored> StateStore::find_published(RowId mailstore, const std::string& name) {
+  const std::lock_guard lock(impl_->mutex);
+  return guarded([&]() -> std::optional<Stored> {
+    SQLite::Statement& row = impl_->statement("SELECT id, sha256 FROM message WHERE mailstore = ? AND state = 1 AND name = ?");
+    const ResetAtEnd reset(row);
+    row.bind(1, mailstore);
+    row.bind(2, name);
+    if (!row.executeStep()) return std::nullopt;
+    return Stored{.id = row.getColumn(0).getInt64(), .sha256 = octets_at(row.getColumn(1))};
+  });
+}
+
+}  // namespace popsync::state

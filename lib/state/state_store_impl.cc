@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+#include "state/state_store_impl.h"
+
+#include <sqlite3.h>
+
+#include <chrono>
+#include <thread>
+
+#include "base/error.h"
+#include "base/escape.h"
+
+namespace popsync::state {
+namespace {
+
+constexpr std::chrono::milliseconds kLockRetryEvery{5};
+
+}  // namespace
+
+StateStore::Impl::Impl(std::string directory_path, std::string key, const std::string& file)
+    : directory(std::move(directory_path)), install_key(std::move(key)), database(file, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW) {
+  sqlite3_wal_hook(
+      database.getHandle(),
+      [](void* self, sqlite3* /*handle*/, const char* /*name*/, int pages) {
+        static_cast<Impl*>(self)->log_pages = pages;
+        return SQLITE_OK;
+      },
+      this);
+}
+
+SQLite::Statement& StateStore::Impl::statement(const char* sql) {
+  auto found = statements.find(sql);
+  if (found == statements.end()) found = statements.emplace(sql, SQLite::Statement(database, sql)).first;
+  found->second.reset();
+  found->second.clearBindings();
+  return found->second;
+}
+
+FileLock StateStore::Impl::lock_commits() const { return FileLock::take(directory + "/lock"); }
+
+bool StateStore::Impl::checkpoint() const {
+  SQLite::Statement pragma(database, "PRAGMA wal_checkpoint(PASSIVE)");
+  if (!pragma.executeStep()) return false;
+  return pragma.getColumn(0).getInt() == 0 && pragma.getColumn(1).getInt() == pragma.getColumn(2).getInt();
+}
+
+void StateStore::Impl::settle_log() const {
+  for (std::chrono::milliseconds waited{0}; waited < kShortLockWait; waited += kLockRetryEvery) {
+    {
+      const FileLock lock = lock_commits();
+      if (checkpoint()) return;
+    }
+    std::this_thread::sleep_for(kLockRetryEvery);
+  }
+  throw Error(ErrorCode::lock_held, "another popsync keeps the state busy for more than 30 s");
+}
+
+void rethrow_as_error() {
+  try {
+    throw;
+  } catch (const SQLite::Exception& exception) {
+    const std::string text = "state.db: " + escaped(exception.what());
+    switch (exception.getErrorCode()) {
+      case SQLITE_FULL: throw Error(ErrorCode::disk_full, text, kNoSpaceHint);
+      case SQLITE_BUSY:
+      case SQLITE_LOCKED: throw Error(ErrorCode::lock_held, text);
+      case SQLITE_CORRUPT:
+      case SQLITE_NOTADB:
+        throw Error(ErrorCode::state_corrupt, text, "stop popsync and put the state directory back from a backup; nothing was changed");
+      case SQLITE_CANTOPEN:
+      case SQLITE_READONLY:
+      case SQLITE_PERM: throw Error(ErrorCode::state_unavailable, text, "look at the owner and the permissions of the state directory");
+      default: break;
+    }
+    // SQLite says "I/O error" where it finds no space for the index of its log.
+    if (exception.getExtendedErrorCode() == SQLITE_IOERR_SHMSIZE) throw Error(ErrorCode::disk_full, text, kNoSpaceHint);
+    throw Error(ErrorCode::io_error, text);
+  }
+}
+
+}  // namespace popsync::state
