@@ -86,6 +86,8 @@ AccountRow read_account(SQLite::Statement& row) {
   account.top_fails = flag_at(row.getColumn("top_fails"));
   account.surprises = small_at(row.getColumn("surprises"));
   if (const auto column = row.getColumn("expire_days"); !column.isNull()) account.expire_days = small_at(column);
+  account.login_delay = std::chrono::seconds(small_at(row.getColumn("login_delay")));
+  account.last_login = time_at(row.getColumn("last_login"));
   account.marker = row.getColumn("marker").getString();
   account.policy = row.getColumn("policy").getString();
   return account;
