@@ -158,7 +158,7 @@ void DaemonApp::look_at_state() {
       const bool by_another = row.last_success && (own == own_sessions_.end() || *row.last_success > own->second);
       if (!by_another || row.consecutive_failures > 0) continue;
       own_sessions_[row.name] = *row.last_success;
-      scheduler_.record_elsewhere(row.name, {.error = {}, .login_delay = {}, .secret_worked = true});
+      scheduler_.record_elsewhere(row.name, {.error = {}, .login_delay = row.login_delay, .secret_worked = true});
     }
   } catch (const Error& error) {
     log_warning("", error.what());
@@ -246,13 +246,16 @@ std::shared_ptr<DaemonApp::Generation> DaemonApp::generation() const {
 }
 
 std::vector<schedule::Account> DaemonApp::scheduled_accounts() const {
-  std::map<std::string, std::optional<WallTime>> attempts;
-  for (const state::AccountRow& row : store_->accounts()) attempts[row.name] = row.last_attempt;
+  std::map<std::string, state::AccountRow> rows;
+  for (state::AccountRow& row : store_->accounts()) rows.emplace(row.name, std::move(row));
   std::vector<schedule::Account> accounts;
   for (const config::Account& account : generation()->config.accounts) {
     if (!account.enabled) continue;
     accounts.push_back(scheduled(account));
-    accounts.back().last_attempt = attempts[account.name];
+    const auto row = rows.find(account.name);
+    if (row == rows.end() || row->second.host != account.endpoint.host) continue;
+    accounts.back().login_delay = row->second.login_delay;
+    accounts.back().last_login = row->second.last_login;
   }
   return accounts;
 }

@@ -6,9 +6,9 @@
 namespace popsync::schedule {
 
 AccountPlan::AccountPlan(const Account& account, WallTime wall, SteadyTime now) : login_delay_(account.login_delay) {
-  if (!account.last_attempt || login_delay_ <= std::chrono::seconds(0)) return;
-  // A last attempt in the future is a wall clock that was set back: wait the whole delay, not for years.
-  const auto passed = std::max(wall - *account.last_attempt, WallTime::duration(0));
+  if (!account.last_login || login_delay_ <= std::chrono::seconds(0)) return;
+  // A last login in the future is a wall clock that was set back: wait the whole delay, not for years.
+  const auto passed = std::max(wall - *account.last_login, WallTime::duration(0));
   if (passed < login_delay_) login_not_before_ = now + std::chrono::duration_cast<SteadyTime::duration>(login_delay_ - passed);
 }
 

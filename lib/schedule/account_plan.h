@@ -21,7 +21,7 @@ struct Account {
   std::string revision = {};
   // What the state remembers, so that a restart does not log in too early. Looked at when the account is new to the scheduler.
   std::chrono::seconds login_delay{};
-  std::optional<WallTime> last_attempt = {};
+  std::optional<WallTime> last_login = {};
 };
 
 // How one session ended.
@@ -33,7 +33,7 @@ struct Result {
 
 class AccountPlan {
  public:
-  // An account not tried yet. Its last attempt may forbid to log in before some time.
+  // An account not tried yet. Its last login may forbid to log in before some time.
   AccountPlan(const Account& account, WallTime wall, SteadyTime now);
 
   // A session ended at `now`. Returns when the next is due; empty: not before the operator did something.

@@ -2,6 +2,7 @@
 // What the database holds, as plain values. See docs/durability.md for the meaning of the row states.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -136,6 +137,8 @@ struct AccountRow {
   bool top_fails = false;                         // the answers to TOP fell out of step: not asked any more
   std::uint32_t surprises = 0;                    // sessions in a row in which commands were sent ahead and the answers fell out of step
   std::optional<std::uint32_t> expire_days = {};  // CAPA EXPIRE: the server deletes by itself; 0: what was retrieved
+  std::chrono::seconds login_delay{};             // CAPA LOGIN-DELAY at the last login; 0: none
+  std::optional<WallTime> last_login = {};        // accepted by the server, to the full second behind it; only where there is a LOGIN-DELAY
   std::string marker;                             // net::Marker learnt from this server
   std::string policy;                             // leave_on_server at the last session
 };

@@ -101,6 +101,9 @@ constexpr std::array kSteps = {
     "CREATE TRIGGER message_erased AFTER DELETE ON message "
     "BEGIN UPDATE server_memory SET listing_count = NULL WHERE account = OLD.account; END;"
     "CREATE INDEX message_by_removal ON message(account, stored_at, deletions) WHERE removable = 1 AND absent_since IS NULL",
+    // LOGIN-DELAY binds every process that logs in.
+    "ALTER TABLE account ADD COLUMN login_delay INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE account ADD COLUMN last_login INTEGER",
 };
 static_assert(kSteps.size() + 1 == kSchemaVersion);
 

@@ -33,6 +33,7 @@ void record(state::StateStore& store, AccountDecision& decision, const std::func
 AccountDecision decide_account(const ConfiguredAccount& account, std::span<const std::string> configured, std::span<const state::AccountRow> stored) {
   AccountDecision decision;
   const auto wanted = [&](state::AccountRow row) {
+    if (!same_host(row.host, account.host)) row.last_login.reset();  // what that server wants between logins is not what this one wants
     row.name = account.name;
     row.host = account.host;
     row.user = account.user;

@@ -11,6 +11,7 @@
 #include "state/account_lock.h"
 #include "sync/account_identity.h"
 #include "sync/free_space.h"
+#include "sync/login_delay.h"
 #include "sync/lost_state.h"
 #include "sync/maildrop_look.h"
 #include "sync/mailstore_opening.h"
@@ -74,6 +75,7 @@ class AccountSync {
     server_ = stored_server_ = services_.store.server_memory(account_->id);  // recovery may have taken rows away, and with them the listing
     space_.need(mailstore ? &*mailstore : nullptr, 0);
     if (mailstore) refuse_if_undurable(*mailstore);
+    if (const auto not_before = login_not_before(*account_, services_.clock.wall())) return decline(*not_before);
     try {
       if (hold_session(mailstore)) hold_session_apart(mailstore);
     } catch (const Error&) {
@@ -86,6 +88,7 @@ class AccountSync {
   void finish() {
     if (!account_ || !stored_) return;
     report_.held = services_.store.held(account_->id).size();
+    if (report_.result == SyncResult::not_run) return;  // no attempt, and no failure
     if (glancing_ && report_.error && report_.error->code() == ErrorCode::desynchronised) account_->marker.clear();  // `UIDL n` is learnt anew
     // A failed session is a surprise: the next one asks what the server can do.
     if (report_.error && opened_ && report_.error->code() != ErrorCode::interrupted) server_.capabilities.reset();
@@ -93,6 +96,11 @@ class AccountSync {
   }
 
  private:
+  void decline(WallTime not_before) {
+    report_.error = too_early(*account_, not_before);
+    report_.login_delay = account_->login_delay;
+  }
+
   // Returns whether messages are left that broke a session before and wait for one of their own.
   bool hold_session(std::optional<OpenMailstore>& mailstore) {
     // What a lost state knew is told from names only beside the whole listing.
@@ -176,6 +184,7 @@ class AccountSync {
   void learn_from(const OpenSession& session) {
     const pop3::Capabilities& capabilities = session.client->capabilities();
     report_.login_delay = capabilities.login_delay.value_or(std::chrono::seconds(0));
+    note_login(*account_, report_.login_delay, services_.clock.wall());
     if (!capabilities.announced) return;
     account_->expire_days.reset();
     if (capabilities.expire) account_->expire_days = static_cast<std::uint32_t>(capabilities.expire->count());
@@ -412,7 +421,7 @@ SyncReport sync_account(const SyncServices& services, const SyncRequest& request
   AccountSync sync(services, request, report);
   try {
     sync.run();
-    report.result = SyncResult::ok;
+    report.result = report.error ? SyncResult::not_run : SyncResult::ok;
   } catch (const Error& error) {
     fail(report, error);
   } catch (const std::exception& exception) {

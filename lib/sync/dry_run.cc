@@ -11,6 +11,7 @@
 #include "delivery/maildir_reader.h"
 #include "state/account_lock.h"
 #include "sync/account_identity.h"
+#include "sync/login_delay.h"
 #include "sync/lost_state.h"
 #include "sync/mailstore_opening.h"
 #include "sync/plan_policy.h"
@@ -83,6 +84,7 @@ DryRun plan_account(state::StateStore* store, const Clock& clock, const SyncRequ
       rows = store->messages(account.id);
     }
   }
+  if (const auto not_before = login_not_before(account, clock.wall())) throw too_early(account, *not_before);
   OpenSession session = open_session(settings, request.secret, clock, request.stop, request.trace);
   const net::MaildropListing listing = list_maildrop(*session.client, settings);
   need_unique_ids(listing, settings);

@@ -24,7 +24,7 @@ struct SyncReport {
   std::uint64_t skipped = 0;    // listed and known already
   std::uint64_t recovered = 0;  // finished from staging, without being fetched again
   std::chrono::milliseconds duration{};
-  std::optional<Error> error;
+  std::optional<Error> error;  // with not_run: why the account was left out
   std::chrono::seconds login_delay{};  // the server's LOGIN-DELAY
   bool secret_worked = false;          // in this session or before
 };

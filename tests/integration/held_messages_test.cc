@@ -155,12 +155,15 @@ TEST_F(HeldMessages, NoSecondSessionWhereTheServerAsksForADelayBetweenLogins) {
     knobs.cut = Cut{.octets = 100, .message = "uid-big"};
     knobs.login_delay = "300";
   });
-  home.run({"sync"});
+  SyncInProcess process(server);
+  process.sync();
+  process.clock.advance(std::chrono::seconds(301));
   server.clear_record();
-  EXPECT_EQ(sync("fetched"), "1");
+  EXPECT_EQ(process.sync().fetched, 1U);
   EXPECT_EQ(server.record().count("AUTH"), 1U);
   server.change([](MaildropKnobs& knobs) { knobs.cut.reset(); });
-  EXPECT_EQ(sync("fetched"), "1");  // nothing else to do: the session is the suspect's
+  process.clock.advance(std::chrono::seconds(301));
+  EXPECT_EQ(process.sync().fetched, 1U);  // nothing else to do: the session is the suspect's
 }
 
 TEST_F(HeldMessages, ServerThatHangsUpBetweenMessagesIsNoMessagesFault) {

@@ -22,12 +22,12 @@ TEST(AccountPlan, FreshAccountMayStartNow) {
 }
 
 TEST(AccountPlan, LoginDelayReachesOverARestart) {
-  const Account account{.name = "work", .login_delay = 600s, .last_attempt = kWall - 100s};
+  const Account account{.name = "work", .login_delay = 600s, .last_login = kWall - 100s};
   EXPECT_EQ(AccountPlan(account, kWall, kNow).allowed(kNow), kNow + 500s);
 }
 
-TEST(AccountPlan, LastAttemptInTheFutureWaitsTheDelayAndNoLonger) {
-  const Account account{.name = "work", .login_delay = 600s, .last_attempt = kWall + 24h * 365};
+TEST(AccountPlan, LastLoginInTheFutureWaitsTheDelayAndNoLonger) {
+  const Account account{.name = "work", .login_delay = 600s, .last_login = kWall + 24h * 365};
   EXPECT_EQ(AccountPlan(account, kWall, kNow).allowed(kNow), kNow + 600s);
 }
 

@@ -125,6 +125,8 @@ TEST_F(TransactionTest, UpdateKeepsEverythingButIdTotalsAndPlan) {
   row.top_fails = true;
   row.surprises = 2;
   row.expire_days = 0;
+  row.login_delay = std::chrono::minutes(10);
+  row.last_login = kAt;
   row.marker = "uidl";
   row.policy = "14d";
   change([&](Transaction& transaction) { transaction.update_account(row); });
@@ -148,6 +150,8 @@ TEST_F(TransactionTest, UpdateKeepsEverythingButIdTotalsAndPlan) {
   EXPECT_TRUE(found.top_fails);
   EXPECT_EQ(found.surprises, 2U);
   EXPECT_EQ(found.expire_days, 0U);
+  EXPECT_EQ(found.login_delay, std::chrono::minutes(10));
+  EXPECT_EQ(found.last_login, kAt);
   EXPECT_EQ(found.marker, "uidl");
   EXPECT_EQ(found.policy, "14d");
   EXPECT_FALSE(found.next_sync.has_value());

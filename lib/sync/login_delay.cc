@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+#include "sync/login_delay.h"
+
+#include "base/format.h"
+
+namespace popsync::sync {
+
+std::optional<WallTime> login_not_before(const state::AccountRow& account, WallTime now) {
+  if (!account.last_login || account.login_delay <= std::chrono::seconds(0)) return std::nullopt;
+  // The wall clock alone is common to all processes.
+  if (*account.last_login - now > account.login_delay) return std::nullopt;
+  const WallTime not_before = *account.last_login + account.login_delay;
+  if (now >= not_before) return std::nullopt;
+  return not_before;
+}
+
+void note_login(state::AccountRow& account, std::chrono::seconds delay, WallTime now) {
+  account.login_delay = delay;
+  account.last_login.reset();
+  // Upwards: the state knows full seconds, and a login half a second early is refused.
+  if (delay > std::chrono::seconds(0)) account.last_login = std::chrono::ceil<std::chrono::seconds>(now);
+}
+
+Error too_early(const state::AccountRow& account, WallTime not_before) {
+  return {ErrorCode::login_delay,
+          "not tried: the server wants " + human_duration(account.login_delay) + " between logins (LOGIN-DELAY), the next may be at " +
+              rfc3339_utc(not_before)};
+}
+
+}  // namespace popsync::sync

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+// LOGIN-DELAY (RFC 2449 section 6.5): so long after a login was accepted the server accepts no other. Who logs in next may be another process, so the
+// state knows the last login, and it is looked at under the account's lock.
+#pragma once
+
+#include <optional>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "state/rows.h"
+
+namespace popsync::sync {
+
+// When the account may log in again; empty: now. A last login that lies further ahead than a delay is a clock that was put back, and forgotten.
+std::optional<WallTime> login_not_before(const state::AccountRow& account, WallTime now);
+// The server has just accepted a login; `delay` as it announced it.
+void note_login(state::AccountRow& account, std::chrono::seconds delay, WallTime now);
+// What is told instead of logging in too early.
+Error too_early(const state::AccountRow& account, WallTime not_before);
+
+}  // namespace popsync::sync
