@@ -134,6 +134,10 @@ void Transaction::set_absent(RowId id, std::optional<WallTime> since, std::uint6
   });
 }
 
+void Transaction::mark_dele_sent(RowId id) {
+  hold_->run("UPDATE message SET dele_sent = 1 WHERE id = ?", [&](SQLite::Statement& row) { row.bind(1, id); });
+}
+
 void Transaction::count_deletion(RowId id) {
   hold_->run("UPDATE message SET deletions = deletions + 1 WHERE id = ?", [&](SQLite::Statement& row) { row.bind(1, id); });
 }

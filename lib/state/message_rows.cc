@@ -18,7 +18,8 @@ MessageRow read_message(SQLite::Statement& row) {
           .absent_since = time_at(row.getColumn(7)),
           .absent_since_listing = number_at(row.getColumn(8)),
           .deletions = small_at(row.getColumn(9)),
-          .tries = small_at(row.getColumn(10))};
+          .tries = small_at(row.getColumn(10)),
+          .dele_sent = flag_at(row.getColumn(11))};
 }
 
 }  // namespace
@@ -28,7 +29,7 @@ std::vector<MessageRow> StateStore::messages(std::string_view account_id) {
   return guarded([&] {
     std::vector<MessageRow> rows;
     SQLite::Statement& row = impl_->statement(
-        "SELECT id, state, uid, list_size, removable, suspect, stored_at, absent_since, absent_since_listing, deletions, tries "
+        "SELECT id, state, uid, list_size, removable, suspect, stored_at, absent_since, absent_since_listing, deletions, tries, dele_sent "
         "FROM message WHERE account = ? ORDER BY id");
     const ResetAtEnd reset(row);
     row.bind(1, std::string(account_id));

@@ -46,6 +46,7 @@ struct MessageRow {
   std::optional<std::uint64_t> absent_since_listing;  // the account's count of complete listings at that time
   std::uint32_t deletions = 0;                        // confirmed by +OK to QUIT, each time it came back
   std::uint32_t tries = 0;                            // of a held message
+  bool dele_sent = false;                             // in a session that went on to QUIT, whatever came of it
 };
 
 enum class MailstoreKind { maildir = 0, mbox = 1 };

@@ -104,6 +104,9 @@ constexpr std::array kSteps = {
     // LOGIN-DELAY binds every process that logs in.
     "ALTER TABLE account ADD COLUMN login_delay INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE account ADD COLUMN last_login INTEGER",
+    // Our DELE may have taken it, also where the answer to QUIT never came and the policy is another one by now.
+    "ALTER TABLE message ADD COLUMN dele_sent INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE message SET dele_sent = 1 WHERE deletions > 0",
 };
 static_assert(kSteps.size() + 1 == kSchemaVersion);
 

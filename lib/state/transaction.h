@@ -81,6 +81,7 @@ class Transaction {
   void rekey_message(RowId id, const pop3::UniqueId& uid, std::optional<std::uint64_t> list_size);
   void set_removable(RowId id, bool removable);
   void set_absent(RowId id, std::optional<WallTime> since, std::uint64_t listing);
+  void mark_dele_sent(RowId id);
   void count_deletion(RowId id);
 
   void commit();

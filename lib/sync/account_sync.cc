@@ -88,7 +88,7 @@ class AccountSync {
   void finish() {
     if (!account_ || !stored_) return;
     report_.held = services_.store.held(account_->id).size();
-    if (report_.result == SyncResult::not_run) return;  // no attempt, and no failure
+    if (report_.result == SyncResult::not_run) return;                                                               // no attempt, and no failure
     if (glancing_ && report_.error && report_.error->code() == ErrorCode::desynchronised) account_->marker.clear();  // `UIDL n` is learnt anew
     // A failed session is a surprise: the next one asks what the server can do.
     if (report_.error && opened_ && report_.error->code() != ErrorCode::interrupted) server_.capabilities.reset();
@@ -370,6 +370,7 @@ class AccountSync {
 
   // Everything retrieved here is published, settled or refused: only now the server may act on it.
   void quit(net::Pop3Client& client, const FetchPlan& plan) {
+    if (!removals_.empty()) records_->record_dele_sent(removals_);
     const bool confirmed = client.quit(!plan.fetch.empty() || !removals_.empty());
     if (removals_.empty()) return;
     if (!confirmed) {

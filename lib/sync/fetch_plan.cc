@@ -26,6 +26,16 @@ bool has_prints(const MessageRow& row) { return row.state == RowState::published
 
 bool may_be_removed(const MessageRow& row) { return row.removable && row.deletions < kDeletionsMax; }
 
+bool deletion_due(const MessageRow& row, const PlanPolicy& policy) {
+  if (!may_be_removed(row)) return false;
+  switch (policy.leave.kind) {
+    case LeavePolicy::Kind::keep: return false;
+    case LeavePolicy::Kind::remove: return true;
+    case LeavePolicy::Kind::remove_after: return policy.clock_trusted && policy.now - row.stored_at >= policy.leave.age;
+  }
+  return false;
+}
+
 class Planner {
  public:
   Planner(std::span<const ListingEntry> listing, std::span<const MessageRow> rows, const PlanPolicy& policy)
@@ -232,16 +242,6 @@ class Planner {
 };
 
 }  // namespace
-
-bool deletion_due(const MessageRow& row, const PlanPolicy& policy) {
-  if (!may_be_removed(row)) return false;
-  switch (policy.leave.kind) {
-    case LeavePolicy::Kind::keep: return false;
-    case LeavePolicy::Kind::remove: return true;
-    case LeavePolicy::Kind::remove_after: return policy.clock_trusted && policy.now - row.stored_at >= policy.leave.age;
-  }
-  return false;
-}
 
 FetchPlan plan_fetch(std::span<const ListingEntry> listing, std::span<const MessageRow> rows, const PlanPolicy& policy) {
   return Planner(listing, rows, policy).plan();

@@ -80,9 +80,6 @@ struct FetchPlan {
   [[nodiscard]] bool changes_rows() const { return !hold.empty() || !first_sizes.empty() || !absent.empty() || !returned.empty() || !forget.empty(); }
 };
 
-// May the message of this row be deleted on the server, as far as the row and the policy tell?
-bool deletion_due(const state::MessageRow& row, const PlanPolicy& policy);
-
 FetchPlan plan_fetch(std::span<const pop3::ListingEntry> listing, std::span<const state::MessageRow> rows, const PlanPolicy& policy);
 
 }  // namespace popsync::sync

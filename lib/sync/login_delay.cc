@@ -22,9 +22,8 @@ void note_login(state::AccountRow& account, std::chrono::seconds delay, WallTime
 }
 
 Error too_early(const state::AccountRow& account, WallTime not_before) {
-  return {ErrorCode::login_delay,
-          "not tried: the server wants " + human_duration(account.login_delay) + " between logins (LOGIN-DELAY), the next may be at " +
-              rfc3339_utc(not_before)};
+  return {ErrorCode::login_delay, "not tried: the server wants " + human_duration(account.login_delay) +
+                                      " between logins (LOGIN-DELAY), the next may be at " + rfc3339_utc(not_before)};
 }
 
 }  // namespace popsync::sync

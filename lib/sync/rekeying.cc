@@ -28,12 +28,8 @@ void add_unlisted(std::span<const ListingEntry> listing, std::span<const Message
   for (const ListingEntry& entry : listing) of_listing.emplace(entry.uid.octets, entry.list_size);
   for (const MessageRow& row : rows) {
     if (fits(of_listing, row.uid.octets, row.list_size, policy.sizes_mean_something)) continue;
-    out.push_back({.row = row.id,
-                   .uid = row.uid,
-                   .list_size = row.list_size,
-                   .vanished = !row.absent_since,
-                   .deletion_due = deletion_due(row, policy),
-                   .header_hash = {}});
+    out.push_back(
+        {.row = row.id, .uid = row.uid, .list_size = row.list_size, .vanished = !row.absent_since, .dele_sent = row.dele_sent, .header_hash = {}});
   }
   std::ranges::stable_sort(out, {}, [](const UnlistedRow& row) { return !row.vanished; });
 }
@@ -106,7 +102,7 @@ class Matcher {
       if (group == groups_.end()) continue;
       // A row whose message our own DELE may have taken, and a message that nothing but its octets tells from another: it may be a second copy, and
       // as the first one it would be deleted unfetched. Twice is better than never.
-      if (unlisted_[i].deletion_due && !headers_[group->second.entries.front()].has_message_id) continue;
+      if (unlisted_[i].dele_sent && !headers_[group->second.entries.front()].has_message_id) continue;
       group->second.rows.push_back(i);
     }
   }
@@ -209,7 +205,7 @@ bool sizes_look_alike(std::span<const ListingEntry> unknown, std::span<const Unl
   std::multiset<std::uint64_t> sizes;
   std::size_t rows = 0;
   for (const UnlistedRow& row : unlisted) {
-    if (!row.vanished || row.deletion_due) continue;
+    if (!row.vanished || row.dele_sent) continue;
     ++rows;
     if (row.list_size) sizes.insert(*row.list_size);
   }

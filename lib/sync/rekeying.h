@@ -27,7 +27,7 @@ struct UnlistedRow {
   pop3::UniqueId uid;
   std::optional<std::uint64_t> list_size;
   bool vanished = false;      // it was in the last complete listing
-  bool deletion_due = false;  // our own DELE may have taken it
+  bool dele_sent = false;     // our own DELE may have taken it
   std::string header_hash;    // empty: never stored by us
 };
 

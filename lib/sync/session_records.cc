@@ -121,6 +121,12 @@ void SessionRecords::record_try(state::Transaction& transaction, const Fetch& fe
                             .at = clock_.wall()});
 }
 
+void SessionRecords::record_dele_sent(const std::vector<Removal>& removals) {
+  auto transaction = store_.begin();
+  for (const Removal& removal : removals) transaction.mark_dele_sent(removal.row);
+  transaction.commit();
+}
+
 void SessionRecords::record_deleted(const std::vector<Removal>& removals) {
   auto transaction = store_.begin();
   for (const Removal& removal : removals) {

@@ -33,6 +33,8 @@ class SessionRecords {
   void record_broken(const Fetch& fetch, const std::string& reason);
   // A message that is larger than listed, and than allowed.
   void hold_oversized(const Fetch& fetch);
+  // QUIT is about to be said after DELE of these: from now on the server may have them no more, whatever comes back.
+  void record_dele_sent(const std::vector<Removal>& removals);
   // The server has confirmed these with +OK to QUIT.
   void record_deleted(const std::vector<Removal>& removals);
 

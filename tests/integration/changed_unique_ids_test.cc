@@ -176,6 +176,21 @@ TEST_F(ChangedUniqueIds, MailThatWasToBeDeletedIsRecognisedAfterALostSession) {
   EXPECT_TRUE(stored() == all);
 }
 
+// Found by the model (seed 2237): the server obeyed and said nothing, the policy was changed, and then mail came that nothing tells from the old.
+TEST_F(ChangedUniqueIds, SecondCopiesOfWhatWasDeletedAreFetchedWhateverThePolicySaysNow) {
+  popsync.leave({.kind = sync::LeavePolicy::Kind::remove, .age = {}}, "remove");
+  for (int i = 0; i < 5; ++i) server.add(small_message("message " + std::to_string(i), std::string(static_cast<std::size_t>(i) + 1, 'x') + "\r\n"));
+  const std::vector<std::string> messages = server.messages();
+  server.change([](MaildropKnobs& knobs) { knobs.quit = QuitBehaviour::drop_after_commit; });
+  sync();
+  EXPECT_EQ(server.count(), 0U);
+  server.change([](MaildropKnobs& knobs) { knobs.quit = QuitBehaviour::normal; });
+  for (const std::string& message : messages) server.add(message);
+  popsync.leave({.kind = sync::LeavePolicy::Kind::keep, .age = {}}, "keep");
+  EXPECT_EQ(sync().fetched, 5U);
+  EXPECT_EQ(stored().size(), 10U);
+}
+
 TEST_F(ChangedUniqueIds, ASessionThatBreaksAmongTheHeadersChangesNothing) {
   put(40);
   sync();

@@ -30,6 +30,7 @@ class CrashModel {
 
   void mail_comes();
   std::string new_message();
+  [[nodiscard]] bool may_come(const std::string& octets) const;
   void server_misbehaves();
   void sync_struck();
   void reader_acts();

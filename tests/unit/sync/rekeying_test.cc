@@ -162,7 +162,7 @@ std::vector<UnlistedRow> unlisted(const std::vector<Known>& rows) {
                    .uid = {row.uid + std::to_string(row.row)},
                    .list_size = row.size,
                    .vanished = row.vanished,
-                   .deletion_due = false,
+                   .dele_sent = false,
                    .header_hash = row.hash});
   }
   return out;
@@ -295,7 +295,7 @@ TEST(RekeyingSizes, WhatOurOwnDeletionMayHaveTakenSaysNothing) {
   for (const std::uint64_t size : {1U, 2U, 3U}) unknown.push_back({.number = {}, .uid = {}, .list_size = size});
   auto rows = unlisted({{1, "A", 1}, {2, "B", 2}, {3, "C", 3}});
   EXPECT_TRUE(sizes_look_alike(unknown, rows));
-  for (UnlistedRow& row : rows) row.deletion_due = true;
+  for (UnlistedRow& row : rows) row.dele_sent = true;
   EXPECT_FALSE(sizes_look_alike(unknown, rows));
 }
 
