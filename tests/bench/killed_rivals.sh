@@ -18,40 +18,20 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-seed=${1:-$(od -An -N3 -tu4 /dev/urandom | tr -d ' ')}
-as_user=()
-[ "$(id -u)" -ne 0 ] || as_user=(setpriv --reuid nobody --regid nogroup --clear-groups)
+# shellcheck source=tests/bench/killed_program.sh
+. tests/bench/killed_program.sh
+
 messages=${MESSAGES:-2000}
 kills=${KILLS:-20}
 read -ra programs <<<"${PROGRAMS:-popsync mpop fetchmail getmail}"
 read -ra policies <<<"${POLICIES:-keep remove}"
-work=$(mktemp -d "${TMPDIR:-/tmp}/killed-rivals.XXXXXX")
-server=
-RANDOM=$((seed % 32768))
 
 main() {
-  trap 'stop_server; rm -rf "$work"' EXIT
-  trap 'exit 130' INT
-  trap 'exit 143' TERM
-  install_missing
-  cp build/popsync "$work/" # nobody may have no way into this tree
-  chmod 755 "$work"
-  printf 'tests/bench/killed_rivals.sh %s\n%s, Linux %s\n%s messages, %s kills each\n\n' \
-    "$seed" "$(date -u +%F)" "$(uname -r)" "$messages" "$kills"
+  prepare killed_rivals dovecot-pop3d fetchmail getmail6 mpop procmail python3
+  printf '%s messages, %s kills each\n\n' "$messages" "$kills"
   printf '%-29s %-7s %8s %6s %6s %8s %8s\n' program policy 'time' here lost doubled partial
   for policy in "${policies[@]}"; do
     for program in "${programs[@]}"; do measure; done
-  done
-}
-
-install_missing() {
-  local missing=()
-  for package in dovecot-pop3d fetchmail getmail6 mpop procmail python3; do
-    [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
-  done
-  [ ${#missing[@]} -eq 0 ] || DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends "${missing[@]}" >"$work/apt.log"
-  for program in popsync private_dovecot; do
-    [ -x "build/$program" ] || { echo "build/$program is missing: ./dev build" >&2 && exit 1; }
   done
 }
 
@@ -72,7 +52,7 @@ measure() {
   fi
 
   set_up killed
-  for ((i = 0; i < kills; ++i)); do kill_after $((milliseconds * (RANDOM * 32768 + RANDOM) / 2 / 1073741824)); done
+  for ((i = 0; i < kills; ++i)); do kill_after $((milliseconds * (RANDOM * 32768 + RANDOM) / 2 / 1073741824)) run_program; done
   local here
   here=$(count | cut -d ' ' -f 4)
   for run in 1 2 3 4 5; do
@@ -85,18 +65,6 @@ measure() {
     "$here" "$lost" "$doubled" "$partial"
 }
 
-kill_after() {
-  # In a process group of its own: a delivery agent still at work must be waited for.
-  set -m
-  run_program &
-  local pid=$!
-  set +m
-  sleep "$(printf '%d.%03d' $(($1 / 1000)) $(($1 % 1000)))"
-  kill -KILL "$pid" 2>/dev/null || true
-  { wait "$pid" || true; } 2>/dev/null
-  while kill -0 -- "-$pid" 2>/dev/null; do sleep 0.02; done
-}
-
 count() { tests/bench/count_copies.py "$place/originals" "$maildir_on_server" "$home/mail"; }
 
 # ---- the server, and a home with each program's configuration
@@ -105,41 +73,18 @@ set_up() {
   stop_server
   place=$work/$program-$policy-$1
   home=$place/home
-  mkdir -p "$place"/{server,originals} "$home"/getmail "$home"/mail/{new,cur,tmp}
-  mkfifo "$place/in" "$place/out"
-  build/private_dovecot "$place/server" --messages "$messages" <"$place/in" >"$place/out" 2>"$place/server.log" &
-  server=$!
-  exec 9>"$place/in" 8<"$place/out"
-  while IFS= read -r line <&8; do
-    case $line in
-      PORT=*) port=${line#*=} ;;
-      USER=*) user=${line#*=} ;;
-      PASSWORD=*) password=${line#*=} ;;
-      MAILDIR=*) maildir_on_server=${line#*=} ;;
-      READY) break ;;
-    esac
-  done
-  cp -R "$maildir_on_server/new" "$maildir_on_server/cur" "$place/originals/"
-  "configure_$program"
-  [ "$(id -u)" -ne 0 ] || chown -R nobody:nogroup "$home"
+  mkdir -p "$home"/getmail "$home"/mail/{new,cur,tmp}
+  start_server "$place" "$messages"
+  "configure_for_$program"
+  give_home
 }
 
-stop_server() {
-  [ -n "$server" ] || return 0
-  exec 9>&- 8<&-
-  wait "$server" || true
-  server=
-}
-
-# The process becomes the program, so that the kill meets it and no shell.
 run_program() {
-  exec 8<&- 9>&- </dev/null >>"$work/log" 2>&1
-  export HOME=$home
   case $program in
-    popsync) exec "${as_user[@]}" "$work/popsync" sync -c "$home/popsync.toml" --state-dir "$home/state" ;;
-    mpop) exec "${as_user[@]}" mpop --file="$home/mpoprc" --quiet test ;;
-    getmail) exec "${as_user[@]}" getmail --getmaildir="$home/getmail" --rcfile=getmailrc --quiet ;;
-    fetchmail) exec "${as_user[@]}" fetchmail --fetchmailrc "$home/fetchmailrc" --silent ;;
+    popsync) become_popsync ;;
+    mpop) become mpop --file="$home/mpoprc" --quiet test ;;
+    getmail) become getmail --getmaildir="$home/getmail" --rcfile=getmailrc --quiet ;;
+    fetchmail) become fetchmail --fetchmailrc "$home/fetchmailrc" --silent ;;
   esac
 }
 
@@ -152,21 +97,11 @@ version() {
   esac
 }
 
-configure_popsync() {
-  configuration popsync.toml <<END
-[accounts.test]
-host = "127.0.0.1"
-port = $port
-tls = "none"
-allow_insecure_auth = true
-user = "$user"
-password = "$password"
-maildir = "$home/mail"
-leave_on_server = $([ "$policy" = keep ] && echo true || echo false)
-END
+configure_for_popsync() {
+  configure_popsync "maildir = \"$home/mail\"" "leave_on_server = $([ "$policy" = keep ] && echo true || echo false)"
 }
 
-configure_mpop() {
+configure_for_mpop() {
   configuration mpoprc <<END
 account test
 host 127.0.0.1
@@ -181,7 +116,7 @@ uidls_file $home/uidls
 END
 }
 
-configure_getmail() {
+configure_for_getmail() {
   configuration getmail/getmailrc <<END
 [retriever]
 type = SimplePOP3Retriever
@@ -199,7 +134,7 @@ delete = $([ "$policy" = keep ] && echo false || echo true)
 END
 }
 
-configure_fetchmail() {
+configure_for_fetchmail() {
   configuration procmailrc <<END
 MAILDIR=$home
 DEFAULT=$home/mail/
@@ -211,7 +146,5 @@ poll 127.0.0.1 port $port protocol POP3 uidl
   mda "/usr/bin/procmail $home/procmailrc"
 END
 }
-
-configuration() { (umask 077 && cat >"$home/$1"); }
 
 main

@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import time
 
-from rows import Line, ManyAccounts, Row, ROUND_TRIP_MS, median
+from rows import Line, ManyAccounts, Row, ROUND_TRIP_MS, medians, met, peak_line
 from world import Failed, delivered
 
 
@@ -34,10 +34,7 @@ class GiantMessage(Row):
         self.world.warm("giant")
 
     def sample(self, program, seconds_max):
-        home = self.world.fresh_home()
-        accounts = [self.account(home, "giant")]
-        program.configure(home, accounts)
-        self.world.give(home)
+        home, accounts = self.new_home(program, "giant")
         cost = self.fetch(program, home, accounts, seconds_max)
         if cost:
             self.expect(program, home, 1)
@@ -45,9 +42,7 @@ class GiantMessage(Row):
         return cost
 
     def lines(self, results):
-        peak = {name: median(samples, lambda sample: sample.peak_mb) for name, samples in results.items()}
-        met = peak["popsync"] < self.megabytes_max if "popsync" in peak else None
-        return [Line(f"peak memory, one message of {self.size.giant >> 20} MiB", peak, lambda value: f"{value:.1f} MB", f"< {self.megabytes_max} MB", met)]
+        return [peak_line(f"peak memory, one message of {self.size.giant >> 20} MiB", results, self.megabytes_max)]
 
 
 class ManySessions(Row):
@@ -79,7 +74,7 @@ class ManySessions(Row):
 
     def sample(self, program, seconds_max):
         home = self.world.fresh_home()
-        accounts = [self.account(home, user, name=user, mail=user) for user in self.users()]
+        accounts = self.accounts_of(home, self.users())
         program.configure(home, accounts)
         self.world.give(home)
         cost = self.fetch(program, home, accounts, seconds_max)
@@ -90,9 +85,7 @@ class ManySessions(Row):
         return cost
 
     def lines(self, results):
-        peak = {name: median(samples, lambda sample: sample.peak_mb) for name, samples in results.items()}
-        met = peak["popsync"] < self.megabytes_max if "popsync" in peak else None
-        return [Line(f"peak memory, {self.sessions} sessions at once", peak, lambda value: f"{value:.1f} MB", f"< {self.megabytes_max} MB", met)]
+        return [peak_line(f"peak memory, {self.sessions} sessions at once", results, self.megabytes_max)]
 
 
 @dataclasses.dataclass
@@ -150,12 +143,12 @@ class IdleDaemon(ManyAccounts):
         return len(accounts) == len(self.users()) and all(account["last_success"] for account in accounts)
 
     def lines(self, results):
-        resident = {name: median(samples, lambda sample: sample.resident_mb) for name, samples in results.items()}
-        wakeups = {name: median(samples, lambda sample: sample.wakeups) for name, samples in results.items()}
+        resident = medians(results, "resident_mb")
+        wakeups = medians(results, "wakeups")
         return [
             Line(f"daemon between polls, {len(self.users())} accounts: memory", resident, lambda value: f"{value:.1f} MB", f"< {self.megabytes_max} MB",
-                 resident["popsync"] < self.megabytes_max if "popsync" in resident else None),
-            Line("  its wake-ups a second", wakeups, lambda value: f"{value:.2f}", "none", wakeups["popsync"] == 0 if "popsync" in wakeups else None),
+                 met(resident, lambda value: value < self.megabytes_max)),
+            Line("  its wake-ups a second", wakeups, lambda value: f"{value:.2f}", "none", met(wakeups, lambda value: value == 0)),
         ]
 
 
@@ -184,10 +177,7 @@ class Recovery(Row):
         return {"big": self.size.messages}, {}
 
     def sample(self, program, seconds_max):
-        home = self.world.fresh_home()
-        accounts = [self.account(home, "big")]
-        program.configure(home, accounts)
-        self.world.give(home)
+        home, accounts = self.new_home(program, "big")
         if self.fetch(program, home, accounts, self.size.patience_prepare) is None:
             raise Failed("too slow to prepare")
         unpublish(home)
@@ -199,9 +189,9 @@ class Recovery(Row):
         return cost
 
     def lines(self, results):
-        values = {name: median(samples, lambda sample: sample.seconds) for name, samples in results.items()}
-        met = values["popsync"] < self.seconds_max if "popsync" in values else None
-        return [Line(f"recovery of {self.size.messages} staged rows, and a poll", values, lambda value: f"{value:.2f} s", f"< {self.seconds_max} s", met)]
+        values = medians(results, "seconds")
+        return [Line(f"recovery of {self.size.messages} staged rows, and a poll", values, lambda value: f"{value:.2f} s", f"< {self.seconds_max} s",
+                     met(values, lambda value: value < self.seconds_max))]
 
 
 def unpublish(home):
@@ -262,11 +252,8 @@ class SystemCalls(Row):
         return Calls(seconds, counts, log_syncs(synced[1]))
 
     def traced(self, program, seconds_max, options):
-        home = self.world.fresh_home()
-        accounts = [self.account(home, "traced")]
         program.first = 1
-        program.configure(home, accounts)
-        self.world.give(home)
+        home, accounts = self.new_home(program, "traced")
         tracer = ["strace", "-f", "-o", home + "/strace", *options]
         cost = self.world.run(program.command(home, accounts), home, seconds_max, ok=program.ok, tracer=tracer)
         if cost is None:

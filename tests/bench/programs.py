@@ -49,11 +49,15 @@ class Program:
         os.chmod(path, 0o600)
 
 
-class WireLimit(Program):
-    name = "wire limit"
+class Built(Program):
+    """Of this tree, so it is there."""
 
     def available(self):
         return True
+
+
+class WireLimit(Built):
+    name = "wire limit"
 
     def version(self):
         return "wire limit: tests/bench/wire_limit_main.cc"
@@ -65,11 +69,8 @@ class WireLimit(Program):
         return [self.world.program("wire_limit"), str(accounts[0].port), accounts[0].user, PASSWORD, "--from", str(self.first)]
 
 
-class Popsync(Program):
+class Popsync(Built):
     name = "popsync"
-
-    def available(self):
-        return True
 
     def version(self):
         words = subprocess.run([self.world.program("popsync"), "--version"], capture_output=True, text=True, check=True).stdout.split("\n")[0]

@@ -21,8 +21,19 @@ class Line:
         self.title, self.values, self.text, self.target, self.met = title, values, text, target, met
 
 
-def median(samples, value):
-    return statistics.median(value(sample) for sample in samples)
+def medians(results, field):
+    """Of each program's samples, by the program's name."""
+    return {name: statistics.median(getattr(sample, field) for sample in samples) for name, samples in results.items()}
+
+
+def met(values, judge):
+    """Does popsync's value meet the target? None if it was not measured."""
+    return judge(values["popsync"]) if "popsync" in values else None
+
+
+def peak_line(title, results, megabytes_max):
+    peak = medians(results, "peak_mb")
+    return Line(title, peak, lambda value: f"{value:.1f} MB", f"< {megabytes_max} MB", met(peak, lambda value: value < megabytes_max))
 
 
 class Row:
@@ -65,6 +76,23 @@ class Row:
     def prepare(self, program):
         pass
 
+    def new_home(self, program, user):
+        """A home with the program's configuration for one account, and that account in a list."""
+        home = self.world.fresh_home()
+        accounts = [self.account(home, user)]
+        program.configure(home, accounts)
+        self.world.give(home)
+        return home, accounts
+
+    def accounts_of(self, home, users):
+        """An account for each, with a Maildir of its name."""
+        return [self.account(home, user, name=user, mail=user) for user in users]
+
+    def fetch_twice(self, program, home, accounts):
+        for _ in range(2):
+            if self.fetch(program, home, accounts, self.size.patience_prepare) is None:
+                raise Failed(f"more than {self.size.patience_prepare} s to prepare")
+
     def fetch(self, program, home, accounts, seconds_max, sync_ms=0):
         cost = self.world.run(program.command(home, accounts), home, seconds_max, sync_ms, program.ok)
         if self.relay:
@@ -77,12 +105,10 @@ class Row:
         if program.name != "wire limit" and delivered(home) != count:
             raise Failed(f"{delivered(home)} messages are here, {count} were expected; {self.world.last_words()}")
 
-    def seconds_lines(self, title, results, target, factor):
-        values = {name: median(samples, lambda sample: sample.seconds) for name, samples in results.items()}
-        met = None
-        if "popsync" in values and "wire limit" in values:
-            met = values["popsync"] <= factor * values["wire limit"]
-        return Line(title, values, lambda value: f"{value:.2f} s", target, met)
+    def seconds_line(self, title, results, target, factor):
+        values = medians(results, "seconds")
+        limit = factor * values["wire limit"] if "wire limit" in values else None
+        return Line(title, values, lambda value: f"{value:.2f} s", target, met(values, lambda value: value <= limit) if limit else None)
 
 
 class FirstSync(Row):
@@ -98,11 +124,8 @@ class FirstSync(Row):
         super().begin()
 
     def sample(self, program, seconds_max):
-        home = self.world.fresh_home()
-        accounts = [self.account(home, "big")]
         program.first = 1
-        program.configure(home, accounts)
-        self.world.give(home)
+        home, accounts = self.new_home(program, "big")
         cost = self.fetch(program, home, accounts, seconds_max, self.sync_ms)
         if cost:
             self.expect(program, home, self.size.messages)
@@ -114,13 +137,12 @@ class FirstSync(Row):
         return f"first sync, {self.size.messages} messages, {what}{trip}"
 
     def lines(self, results):
-        cpu = {name: median(samples, lambda sample: sample.cpu) for name, samples in results.items()}
-        peak = {name: median(samples, lambda sample: sample.peak_mb) for name, samples in results.items()}
-        met = cpu["popsync"] <= cpu["mpop"] if "popsync" in cpu and "mpop" in cpu else None
+        cpu = medians(results, "cpu")
+        cpu_met = met(cpu, lambda value: value <= cpu["mpop"]) if "mpop" in cpu else None
         return [
-            self.seconds_lines(self.title(), results, f"<= {self.factor} x wire limit", self.factor),
-            Line("  its processor time", cpu, lambda value: f"{value:.2f} s", "<= mpop's", met),
-            Line("  its peak memory", peak, lambda value: f"{value:.1f} MB"),
+            self.seconds_line(self.title(), results, f"<= {self.factor} x wire limit", self.factor),
+            Line("  its processor time", cpu, lambda value: f"{value:.2f} s", "<= mpop's", cpu_met),
+            Line("  its peak memory", medians(results, "peak_mb"), lambda value: f"{value:.1f} MB"),
         ]
 
 
@@ -163,13 +185,8 @@ class Known(Row):
         self.world.warm(self.user)
 
     def prepare(self, program):
-        home = self.world.fresh_home()
-        accounts = [self.account(home, self.user)]
-        program.configure(home, accounts)
-        self.world.give(home)
-        for _ in range(2):
-            if self.fetch(program, home, accounts, self.size.patience_prepare) is None:
-                raise Failed(f"more than {self.size.patience_prepare} s to prepare")
+        home, accounts = self.new_home(program, self.user)
+        self.fetch_twice(program, home, accounts)
         self.homes[program.name] = home + "." + program.name.replace(" ", "-")
         shutil.move(home, self.homes[program.name])
         self.known = 0 if program.name == "wire limit" else delivered(self.homes[program.name])
@@ -198,9 +215,8 @@ class Known(Row):
             shutil.rmtree(home, ignore_errors=True)
 
     def trips(self, title, results, target, met_by):
-        values = {name: median(samples, lambda sample: sample.seconds) * 1000 / self.round_trip_ms for name, samples in results.items()}
-        met = met_by(values) if "popsync" in values else None
-        return Line(title, values, lambda value: f"{value:.1f} RT", target, met)
+        values = {name: seconds * 1000 / self.round_trip_ms for name, seconds in medians(results, "seconds").items()}
+        return Line(title, values, lambda value: f"{value:.1f} RT", target, met(values, lambda _: met_by(values)))
 
 
 class Hundred(Known):
@@ -279,14 +295,11 @@ class PollLarge(Known):
         return {}, {"large": self.size.large}
 
     def lines(self, results):
-        values = {name: median(samples, lambda sample: sample.seconds) for name, samples in results.items()}
-        octets = {name: median(samples, lambda sample: sample.octets) for name, samples in results.items()}
-        cpu = {name: median(samples, lambda sample: sample.cpu) for name, samples in results.items()}
-        met = octets["popsync"] < self.octets_max if "popsync" in octets else None
+        octets = medians(results, "octets")
         return [
-            Line(f"nothing new, {self.size.large} messages on the server", values, lambda value: f"{value:.2f} s"),
-            Line("  octets on the wire", octets, lambda value: f"{value / 1000:.1f} kB", "< 2 kB", met),
-            Line("  its processor time", cpu, lambda value: f"{value:.2f} s"),
+            Line(f"nothing new, {self.size.large} messages on the server", medians(results, "seconds"), lambda value: f"{value:.2f} s"),
+            Line("  octets on the wire", octets, lambda value: f"{value / 1000:.1f} kB", "< 2 kB", met(octets, lambda value: value < self.octets_max)),
+            Line("  its processor time", medians(results, "cpu"), lambda value: f"{value:.2f} s"),
         ]
 
 
@@ -308,7 +321,7 @@ class ManyAccounts(Known):
         self.homes = {}
 
     def accounts(self, home):
-        return [self.account(home, user, name=user, mail=user) for user in self.users()]
+        return self.accounts_of(home, self.users())
 
     def prepare(self, program):
         home = self.world.fresh_home("accounts." + program.name)
@@ -318,9 +331,7 @@ class ManyAccounts(Known):
                 os.makedirs(os.path.join(account.maildir, part))
         program.configure(home, accounts)
         self.world.give(home)
-        for _ in range(2):
-            if self.fetch(program, home, accounts, self.size.patience_prepare) is None:
-                raise Failed(f"more than {self.size.patience_prepare} s to prepare")
+        self.fetch_twice(program, home, accounts)
         self.homes[program.name] = home
         self.check(accounts)
 
@@ -337,13 +348,11 @@ class ManyAccounts(Known):
         return cost
 
     def lines(self, results):
-        values = {name: median(samples, lambda sample: sample.seconds) for name, samples in results.items()}
-        cpu = {name: median(samples, lambda sample: sample.cpu) for name, samples in results.items()}
-        met = values["popsync"] <= self.seconds_max if "popsync" in values else None
+        values = medians(results, "seconds")
         return [
             Line(f"{self.size.accounts} accounts, nothing new, {self.round_trip_ms} ms (mpop: 16 processes)", values,
-                 lambda value: f"{value:.2f} s", f"<= {self.seconds_max} s", met),
-            Line("  its processor time", cpu, lambda value: f"{value:.2f} s"),
+                 lambda value: f"{value:.2f} s", f"<= {self.seconds_max} s", met(values, lambda value: value <= self.seconds_max)),
+            Line("  its processor time", medians(results, "cpu"), lambda value: f"{value:.2f} s"),
         ]
 
 
