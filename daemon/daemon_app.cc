@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "observe/service_manager.h"
 #include "observe/signal_thread.h"
+#include "standing.h"
 #include "state/transaction.h"
 #include "sync/account_sync.h"
 
@@ -32,6 +33,15 @@ void log_report(const sync::SyncReport& report, const std::string& mailstore) {
     log_warning(report.account, "if the service's sandbox hides the folder: systemctl edit popsync, and there [Service] with a line ReadWritePaths=" +
                                     escaped(mailstore));
   }
+}
+
+// Empty if the last attempt was interrupted.
+std::optional<schedule::Result> last_result(const state::AccountRow& row) {
+  schedule::Result result{.error = {}, .login_delay = row.login_delay, .secret_worked = row.secret_worked, .refusals = row.refusals};
+  if (row.last_success == row.last_attempt) return result;
+  if (!row.last_error || row.last_error->at != row.last_attempt) return std::nullopt;
+  result.error = error_code_named(row.last_error->code).value_or(ErrorCode::bug);
+  return result;
 }
 
 schedule::Limits limits_of(const config::Daemon& daemon) {
@@ -74,7 +84,9 @@ DaemonApp::DaemonApp(Program& program)
           [this](const std::vector<schedule::Planned>& planned) { on_planned(planned); }) {
   store_->quick_check();
   recover_all();
-  scheduler_.replace_accounts(scheduled_accounts());
+  const auto accounts = scheduled_accounts();
+  tell_left_out(accounts);
+  scheduler_.replace_accounts(accounts);
 }
 
 DaemonApp::~DaemonApp() = default;
@@ -149,16 +161,15 @@ void DaemonApp::reload() {
   tell_status();
 }
 
-// Another popsync has synced: an account that we had given up on, or are waiting for, is well again.
+// Another popsync has synced: an account that we had given up on, or are waiting for, is well again; or it has failed once more, and that counts.
 void DaemonApp::look_at_state() {
   try {
     for (const state::AccountRow& row : store_->accounts()) {
       const std::lock_guard lock(mutex_);
-      const auto own = own_sessions_.find(row.name);
-      const bool by_another = row.last_success && (own == own_sessions_.end() || *row.last_success > own->second);
-      if (!by_another || row.consecutive_failures > 0) continue;
-      own_sessions_[row.name] = *row.last_success;
-      scheduler_.record_elsewhere(row.name, {.error = {}, .login_delay = row.login_delay, .secret_worked = true});
+      WallTime& seen = sessions_seen_[row.name];
+      if (!row.last_attempt || *row.last_attempt <= seen) continue;
+      seen = *row.last_attempt;
+      if (const auto result = last_result(row)) scheduler_.record_elsewhere(row.name, *result);
     }
   } catch (const Error& error) {
     log_warning("", error.what());
@@ -180,17 +191,19 @@ schedule::Result DaemonApp::session(const std::string& name, const std::stop_tok
                                                                 .lock_wait = {},
                                                                 .trace = {},
                                                                 .progress = {},
-                                                                .tls = &current->tls_of(name)});
+                                                                .tls = &current->tls_of(name),
+                                                                .tried_with = tried_with(*account, current->config)});
   if (report.error && report.error->code() == ErrorCode::login_refused) keeper.forget();
   // Held by a `popsync sync`: it writes its own lines, and tells us when it is done.
   if (!report.error || report.error->code() != ErrorCode::lock_held) log_report(report, settings.mailstore.path);
   {
     const std::lock_guard lock(mutex_);
-    own_sessions_[name] = system_clock().wall();
+    sessions_seen_[name] = system_clock().wall();
   }
   return {.error = report.error ? std::optional(report.error->code()) : std::nullopt,
           .login_delay = report.login_delay,
-          .secret_worked = report.secret_worked};
+          .secret_worked = report.secret_worked,
+          .refusals = report.refusals};
 }
 
 void DaemonApp::on_planned(const std::vector<schedule::Planned>& planned) {
@@ -245,19 +258,33 @@ std::shared_ptr<DaemonApp::Generation> DaemonApp::generation() const {
   return generation_;
 }
 
-std::vector<schedule::Account> DaemonApp::scheduled_accounts() const {
+std::vector<schedule::Account> DaemonApp::scheduled_accounts() {
   std::map<std::string, state::AccountRow> rows;
   for (state::AccountRow& row : store_->accounts()) rows.emplace(row.name, std::move(row));
+  const auto current = generation();
   std::vector<schedule::Account> accounts;
-  for (const config::Account& account : generation()->config.accounts) {
+  for (const config::Account& account : current->config.accounts) {
     if (!account.enabled) continue;
     accounts.push_back(scheduled(account));
-    const auto row = rows.find(account.name);
-    if (row == rows.end() || row->second.host != account.endpoint.host) continue;
-    accounts.back().login_delay = row->second.login_delay;
-    accounts.back().last_login = row->second.last_login;
+    const auto found = rows.find(account.name);
+    if (found == rows.end() || found->second.user != account.user) continue;
+    const state::AccountRow& row = found->second;
+    accounts.back().standing = standing_of(row, tried_with(account, current->config));
+    if (row.host == account.endpoint.host) {
+      accounts.back().login_delay = row.login_delay;
+      accounts.back().last_login = row.last_login;
+    }
+    const std::lock_guard lock(mutex_);
+    if (row.last_attempt) sessions_seen_.try_emplace(account.name, *row.last_attempt);
   }
   return accounts;
+}
+
+void DaemonApp::tell_left_out(const std::vector<schedule::Account>& accounts) {
+  for (const schedule::Account& account : accounts) {
+    if (!schedule::left_to_operator(account.standing, system_clock().wall())) continue;
+    if (const auto row = store_->account_named(account.name)) log_warning(account.name, left_out(*row).what());
+  }
 }
 
 }  // namespace popsync

@@ -160,8 +160,15 @@ void Scheduler::look_again() { alarm_.wake(); }
 
 Scheduler::Takeover Scheduler::take_over(const Account& account, SteadyTime now) {
   const auto [at, is_new] = entries_.try_emplace(account.name, Entry{.account = account, .plan = AccountPlan(account, clock_.wall(), now)});
-  if (is_new) return Takeover::start;
+  if (is_new && !left_to_operator(account.standing, clock_.wall())) return Takeover::start;
   Entry& entry = at->second;
+  if (is_new) {
+    std::optional<SteadyTime> due;
+    if (const auto next = account.standing.next_sync)
+      due = entry.plan.allowed(now + std::chrono::duration_cast<SteadyTime::duration>(*next - clock_.wall()));
+    plan(account.name, entry, due);
+    return Takeover::keep;
+  }
   const bool changed = entry.removed || !same_configuration(entry.account, account);
   const bool failing = entry.plan.failures() > 0 || entry.plan.needs_operator();
   entry.account = account;

@@ -78,7 +78,8 @@ class Scheduler {
   // The rest may be called from any thread, before and during run().
 
   // The accounts there are from now on: at the start and at a reload. New and changed ones are due now; so are unchanged ones that were failing,
-  // their failures forgiven; healthy ones keep their time. The session of one that is gone or changed is stopped.
+  // their failures forgiven; healthy ones keep their time. A new one that the state leaves to its operator waits for the time planned for it. The
+  // session of one that is gone or changed is stopped.
   void replace_accounts(const std::vector<Account>& accounts);
   void set_limits(Limits limits);
   // All accounts at once, in spite of interval and back-off, but not of LOGIN-DELAY, and not those that need an operator.

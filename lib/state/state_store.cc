@@ -88,6 +88,8 @@ AccountRow read_account(SQLite::Statement& row) {
   if (const auto column = row.getColumn("expire_days"); !column.isNull()) account.expire_days = small_at(column);
   account.login_delay = std::chrono::seconds(small_at(row.getColumn("login_delay")));
   account.last_login = time_at(row.getColumn("last_login"));
+  account.refusals = small_at(row.getColumn("refusals"));
+  account.tried_with = row.getColumn("tried_with").getString();
   account.marker = row.getColumn("marker").getString();
   account.policy = row.getColumn("policy").getString();
   return account;

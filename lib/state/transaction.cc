@@ -105,7 +105,7 @@ void Transaction::update_account(const AccountRow& account) {
       "UPDATE account SET name = ?, host = ?, user = ?, last_attempt = ?, last_success = ?, consecutive_failures = ?, error_at = ?, error_code = ?, "
       "error_message = ?, error_hint = ?, needs_operator = ?, secret_worked = ?, "
       "complete_listings = ?, last_listing_count = ?, equal_settlements = ?, rekeyings = ?, top_fails = ?, "
-      "surprises = ?, expire_days = ?, login_delay = ?, last_login = ?, marker = ?, policy = ? WHERE id = ?",
+      "surprises = ?, expire_days = ?, login_delay = ?, last_login = ?, refusals = ?, tried_with = ?, marker = ?, policy = ? WHERE id = ?",
       [&](SQLite::Statement& row) {
         const auto& error = account.last_error;
         int index = 0;
@@ -131,6 +131,8 @@ void Transaction::update_account(const AccountRow& account) {
         if (account.expire_days) row.bind(index, static_cast<std::int64_t>(*account.expire_days));
         row.bind(++index, static_cast<std::int64_t>(account.login_delay.count()));
         bind_time(row, ++index, account.last_login);
+        row.bind(++index, static_cast<std::int64_t>(account.refusals));
+        row.bind(++index, account.tried_with);
         row.bind(++index, account.marker);
         row.bind(++index, account.policy);
         row.bind(++index, account.id);

@@ -44,6 +44,7 @@ struct SyncRequest {
   net::Trace trace;
   ProgressFunction progress;
   net::TlsMemory* tls = nullptr;  // kept by the caller from one sync of this account to the next; null: for this sync alone
+  std::string tried_with = {};    // stands for configuration and secret: refusals are counted for as long as it is the same
 };
 
 // Never throws an Error: it is in the report, and in the state for `status`.

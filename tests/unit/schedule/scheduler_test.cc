@@ -243,6 +243,24 @@ TEST_F(SchedulerTest, SecretRefusedThreeTimesIsNotTriedUntilTheAccountIsNamed) {
   EXPECT_FALSE(run_once("work", {}).needs_operator);
 }
 
+TEST_F(SchedulerTest, AccountLeftToItsOperatorWaitsAlsoAtTheStart) {
+  Account stopped = account("stopped");
+  stopped.standing = {.needs_operator = true, .failures = 3, .last_error = ErrorCode::login_refused};
+  Account later = account("later");
+  later.standing = {.needs_operator = true, .failures = 1, .last_error = ErrorCode::certificate, .next_sync = clock_.wall() + 20min};
+  start({stopped, later, account("well")});
+  await_sessions(1);
+  EXPECT_EQ(plan_of("stopped").next_sync, std::nullopt);
+  EXPECT_EQ(plan_of("later").next_sync, clock_.wall() + 20min);
+  EXPECT_THAT(started(), ElementsAre("well"));
+  advance(20min);
+  await_sessions(2);
+  EXPECT_THAT(started(), ElementsAre("well", "later"));
+  scheduler_->replace_accounts({stopped, later, account("well")});
+  await_sessions(3);
+  EXPECT_THAT(started(), ElementsAre("well", "later", "stopped"));
+}
+
 TEST_F(SchedulerTest, SyncNowIgnoresTheIntervalButNotLoginDelay) {
   start({account("free"), account("delayed")});
   run_once("free", {});
