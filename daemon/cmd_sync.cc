@@ -57,8 +57,12 @@ class Teller {
 
   void tell(sync::SyncReport report) {
     const std::lock_guard lock(mutex_);
-    if (bars_) bars_->finish(report.account, "");
-    if (!json_) print(report);
+    if (bars_) {
+      bars_->finish(report.account);
+      bars_->print([&] { print(report); });
+    } else if (!json_) {
+      print(report);
+    }
     reports_.emplace(report.account, std::move(report));
   }
 
