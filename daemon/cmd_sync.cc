@@ -218,7 +218,8 @@ int cmd_sync(Program& program) {
                                     .clock = system_clock(),
                                     .pool = pool,
                                     .configured_names = program.account_names(),
-                                    .command = program.lock_name()};
+                                    .command = program.lock_name(),
+                                    .bookkeeping_every = {}};  // status is to tell of it at once, and so is the daemon
   Teller teller(program.options);
   std::vector<schedule::PassAccount> pass;
   std::map<std::string, Known> known;

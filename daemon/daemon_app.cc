@@ -208,6 +208,7 @@ schedule::Result DaemonApp::session(const std::string& name, const std::stop_tok
 
 void DaemonApp::on_planned(const std::vector<schedule::Planned>& planned) {
   bool urgent = false;
+  SteadyTime flush_at;
   {
     const std::lock_guard lock(mutex_);
     for (const schedule::Planned& plan : planned) {
@@ -217,9 +218,14 @@ void DaemonApp::on_planned(const std::vector<schedule::Planned>& planned) {
       plans_[plan.account] = plan;
       unwritten_.push_back(plan.account);
     }
-    urgent = urgent || system_clock().steady() - last_flush_ >= kPlanFlushEvery;
+    flush_at = last_flush_ + kPlanFlushEvery;
+    urgent = urgent || system_clock().steady() >= flush_at;
   }
-  if (urgent) flush_plans();
+  if (urgent) {
+    flush_plans();
+  } else {
+    scheduler_.report_again(flush_at);  // nothing else may happen for an interval
+  }
   tell_status();
 }
 

@@ -16,7 +16,7 @@
 
 namespace popsync {
 
-constexpr std::chrono::seconds kPlanFlushEvery{60};  // bookkeeping is written at most so often
+constexpr std::chrono::seconds kPlanFlushEvery{5};  // plans are written at most so often, and at most so late
 
 class DaemonApp {
  public:

@@ -61,16 +61,14 @@ bool Scheduler::run(const std::stop_token& stop, const Heartbeat& heartbeat) {
     alarm_.wait(due ? std::optional(*due - now) : std::nullopt);
   };
   while (!stop.stop_requested()) {
-    std::optional<SteadyTime> due;
     {
       const std::lock_guard lock(mutex_);
       const SteadyTime now = clock_.steady();
       notice_sleep(now);
       start_due(now);
-      due = queue_.next_due();
     }
     report_plans();
-    wait_until(due);
+    wait_until(next_turn());
   }
   return drain(wait_until);
 }
@@ -153,6 +151,12 @@ void Scheduler::record_elsewhere(const std::string& account, const Result& resul
   if (found == entries_.end() || found->second.running) return;
   Entry& entry = found->second;
   plan(account, entry, entry.plan.record(result, entry.account.interval, clock_.steady(), options_.random()));
+  alarm_.wake();
+}
+
+void Scheduler::report_again(SteadyTime at) {
+  const std::lock_guard lock(mutex_);
+  report_again_ = report_again_ ? std::min(*report_again_, at) : at;
   alarm_.wake();
 }
 
@@ -268,8 +272,11 @@ std::vector<std::stop_source> Scheduler::running_sessions() const {
 
 void Scheduler::report_plans() {
   std::vector<Planned> plans;
+  bool again = false;
   {
     const std::lock_guard lock(mutex_);
+    again = report_again_ && clock_.steady() >= *report_again_;
+    if (again) report_again_.reset();
     for (const std::string& name : std::exchange(unreported_, {})) {
       const auto found = entries_.find(name);
       if (found == entries_.end() || found->second.running) continue;  // a running one has a new plan soon
@@ -282,7 +289,14 @@ void Scheduler::report_plans() {
       plans.push_back(std::move(planned));
     }
   }
-  if (!plans.empty() && on_planned_) on_planned_(plans);
+  if ((again || !plans.empty()) && on_planned_) on_planned_(plans);
+}
+
+std::optional<SteadyTime> Scheduler::next_turn() {
+  const std::lock_guard lock(mutex_);
+  const auto due = queue_.next_due();
+  if (!due || !report_again_) return due ? due : report_again_;
+  return std::min(*due, *report_again_);
 }
 
 // Those under way are told to end.

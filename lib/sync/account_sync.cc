@@ -93,7 +93,7 @@ class AccountSync {
     if (report_.result == SyncResult::error) count_refusal();
     // A failed session is a surprise: the next one asks what the server can do.
     if (report_.error && opened_ && report_.error->code() != ErrorCode::interrupted) server_.capabilities.reset();
-    record_outcome(services_.store, services_.clock, {*stored_, stored_server_}, {*account_, server_}, report_);
+    record_outcome(services_.store, services_.clock, {*stored_, stored_server_}, {*account_, server_}, report_, services_.bookkeeping_every);
   }
 
  private:

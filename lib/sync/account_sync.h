@@ -20,6 +20,7 @@
 #include "sync/account_settings.h"
 #include "sync/fetch_plan.h"
 #include "sync/message_intake.h"
+#include "sync/outcome.h"
 #include "sync/sync_report.h"
 
 namespace popsync::sync {
@@ -34,6 +35,7 @@ struct SyncServices {
   std::string command;  // who holds the locks: "popsync run"
   BatchLimits batch = {};
   PublishOn publish_on = PublishOn::own_thread;
+  std::chrono::seconds bookkeeping_every = kBookkeepingEvery;
 };
 
 struct SyncRequest {

@@ -175,6 +175,15 @@ TEST_F(Commands, ForgetAsksOrWantsYesAndThenEverythingIsNew) {
   EXPECT_EQ(fetched(), "2");
 }
 
+TEST_F(Commands, StatusTellsOfASyncAtOnce) {
+  const auto last_success = [&] { return json_at(run({"status", "--json"}).out, "accounts[0].last_success"); };
+  run({"sync"});
+  const std::string first = last_success();
+  // Until the clock, which is told in full seconds, has moved on.
+  for (int i = 0; i < 1000 && last_success() == first; ++i) run({"sync"});
+  EXPECT_GT(last_success(), first);
+}
+
 TEST_F(Commands, StatusTellsEverythingPromised) {
   ProgramResult status = run({"status", "--json"});
   EXPECT_EQ(json_at(status.out, "daemon.running"), "false");

@@ -5,6 +5,10 @@
 
 #include <signal.h>
 
+#include <functional>
+
+#include "base/clock.h"
+#include "base/format.h"
 #include "support/maildrop_server.h"
 #include "support/message_corpus.h"
 #include "support/notify_socket.h"
@@ -30,6 +34,13 @@ struct Daemon : testing::Test {
   }
   bool sessions_done(std::size_t count) {
     return server.wait_for([&](const MaildropRecord& record) { return record.quits >= count && record.open_sessions == 0; });
+  }
+  static bool comes_true(const std::function<bool()>& what) {
+    const SteadyTime deadline = system_clock().steady() + std::chrono::seconds(60);
+    while (!what()) {
+      if (system_clock().steady() > deadline) return false;
+    }
+    return true;
   }
   void stop() {
     daemon->signal(SIGTERM);
@@ -134,6 +145,10 @@ TEST_F(Daemon, SecondOneOnTheSameStateIsRefused) {
 TEST_F(Daemon, StatusKnowsItAndTheNextSync) {
   start();
   ASSERT_TRUE(sessions_done(1));
+  // Nothing more happens for an hour, and the plan is written all the same.
+  const auto next_sync = [&] { return json_at(home.run({"status", "--json"}).out, "accounts[0].next_sync"); };
+  const std::string in_half_an_hour = rfc3339_utc(system_clock().wall() + std::chrono::minutes(30));
+  EXPECT_TRUE(comes_true([&] { return next_sync() != "null" && next_sync() > in_half_an_hour; }));
   const ProgramResult status = home.run({"status", "--json"});
   EXPECT_EQ(json_at(status.out, "daemon.running"), "true");
   EXPECT_EQ(json_at(status.out, "daemon.pid"), std::to_string(daemon->pid()));
