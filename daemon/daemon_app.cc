@@ -8,6 +8,7 @@
 #include "base/escape.h"
 #include "base/format.h"
 #include "base/log.h"
+#include "log_setup.h"
 #include "observe/service_manager.h"
 #include "observe/signal_thread.h"
 #include "standing.h"
@@ -147,6 +148,7 @@ void DaemonApp::reload() {
         generation_ = std::make_shared<Generation>(std::move(*loaded));
       }
       const auto current = generation();
+      set_up_log(current->config.daemon, program_.options.verbosity);
       scheduler_.set_limits(limits_of(current->config.daemon));
       scheduler_.replace_accounts(scheduled_accounts());
       scheduler_.sync_now(current->names);

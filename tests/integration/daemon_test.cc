@@ -117,6 +117,26 @@ TEST_F(Daemon, SighupWithABadFileKeepsRunningAndSaysSo) {
   EXPECT_EQ(stored(), as_stored(server.messages()));
 }
 
+TEST_F(Daemon, SighupTakesANewLogLevelAndFormat) {
+  start();
+  ASSERT_TRUE(sessions_done(1));
+  home.configure_all({account()}, {"log_format = \"json\""});
+  daemon->signal(SIGHUP);
+  EXPECT_TRUE(daemon->wait_for_err("\"message\":\"configuration reloaded: 1 account\""));
+  home.configure_all({account()}, {"log_level = \"warning\""});
+  daemon->signal(SIGHUP);
+  ASSERT_TRUE(manager.wait_for("RELOADING=1"));
+  ASSERT_TRUE(manager.wait_for("READY=1"));
+  ASSERT_TRUE(manager.wait_for("RELOADING=1"));
+  ASSERT_TRUE(manager.wait_for("READY=1"));
+  const std::string before = daemon->err();
+  server.add(small_message("new"));
+  daemon->signal(SIGUSR1);
+  ASSERT_TRUE(server.wait_for([](const MaildropRecord& record) { return record.retrieved.size() == 4; }));
+  stop();
+  EXPECT_EQ(daemon->err(), before);
+}
+
 TEST_F(Daemon, SighupTakesANewAccountAndLetsARemovedOneGo) {
   server.add_user("bob", "open-sesame");
   server.add_to("bob", small_message("for bob"));
