@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon_app.h"
 
+#include <algorithm>
 #include <csignal>
 
 #include "account_wiring.h"
@@ -60,6 +61,11 @@ struct DaemonApp::Generation {
 
   explicit Generation(config::Config loaded) : config(std::move(loaded)) {
     for (const config::Account& account : config.accounts) names.push_back(account.name);
+  }
+
+  [[nodiscard]] bool schedules(const std::string& name) const {
+    const config::Account* account = config.find(name);
+    return account != nullptr && account->enabled;
   }
 
   secrets::SecretKeeper& keeper(const config::Account& account) {
@@ -142,10 +148,15 @@ void DaemonApp::on_signal(int signal) {
 void DaemonApp::reload() {
   observe::notify_reloading();
   try {
-    if (auto loaded = reload_config(program_.paths)) {
+    auto loaded = reload_config(program_.paths);
+    if (loaded && std::ranges::none_of(loaded->accounts, &config::Account::enabled)) {
+      // A start would end with 78: a file that was emptied by accident must not end all fetching.
+      log_error("", "the configuration has no account that is enabled; the running one stays in force");
+    } else if (loaded) {
       {
         const std::lock_guard lock(mutex_);
         generation_ = std::make_shared<Generation>(std::move(*loaded));
+        std::erase_if(plans_, [this](const auto& plan) { return !generation_->schedules(plan.first); });
       }
       const auto current = generation();
       set_up_log(current->config.daemon, program_.options.verbosity);
@@ -214,6 +225,7 @@ void DaemonApp::on_planned(const std::vector<schedule::Planned>& planned) {
   {
     const std::lock_guard lock(mutex_);
     for (const schedule::Planned& plan : planned) {
+      if (!generation_->schedules(plan.account)) continue;  // gone meanwhile, by a reload
       const auto before = plans_.find(plan.account);
       const bool turned = before != plans_.end() && before->second.needs_operator != plan.needs_operator;
       urgent = urgent || turned || plan.needs_operator;
@@ -235,7 +247,9 @@ void DaemonApp::flush_plans() {
   std::vector<schedule::Planned> plans;
   {
     const std::lock_guard lock(mutex_);
-    for (const std::string& name : unwritten_) plans.push_back(plans_[name]);
+    for (const std::string& name : unwritten_) {
+      if (const auto plan = plans_.find(name); plan != plans_.end()) plans.push_back(plan->second);
+    }
     unwritten_.clear();
     last_flush_ = system_clock().steady();
   }

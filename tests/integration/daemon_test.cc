@@ -137,6 +137,36 @@ TEST_F(Daemon, SighupTakesANewLogLevelAndFormat) {
   EXPECT_EQ(daemon->err(), before);
 }
 
+TEST_F(Daemon, SighupWithoutAnyAccountKeepsRunningAndSaysSo) {
+  start();
+  ASSERT_TRUE(sessions_done(1));
+  AccountText disabled = account();
+  disabled.more.emplace_back("enabled = false");
+  for (int i = 0; i < 2; ++i) {
+    i == 0 ? home.configure_with("") : home.configure(disabled);
+    daemon->signal(SIGHUP);
+    ASSERT_TRUE(manager.wait_for("RELOADING=1"));
+    ASSERT_TRUE(manager.wait_for("STATUS=1 account"));
+  }
+  EXPECT_TRUE(daemon->wait_for_err("no account that is enabled; the running one stays in force"));
+  EXPECT_THAT(daemon->err(), Not(HasSubstr("configuration reloaded")));
+  server.add(small_message("new"));
+  daemon->signal(SIGUSR1);
+  ASSERT_TRUE(sessions_done(2));
+  stop();
+  EXPECT_EQ(stored(), as_stored(server.messages()));
+}
+
+TEST_F(Daemon, RemovedAccountFailsNoMoreForTheServiceManager) {
+  home.configure_all({account(), {.name = "wrong", .port = server.port(), .user = "bob"}});
+  start();
+  ASSERT_TRUE(manager.wait_for("STATUS=2 accounts, 1 failing"));
+  home.configure(account());
+  daemon->signal(SIGHUP);
+  EXPECT_TRUE(manager.wait_for("STATUS=1 account, all well"));
+  stop();
+}
+
 TEST_F(Daemon, SighupTakesANewAccountAndLetsARemovedOneGo) {
   server.add_user("bob", "open-sesame");
   server.add_to("bob", small_message("for bob"));
