@@ -88,7 +88,8 @@ class AccountSync {
   void finish() {
     if (!account_ || !stored_) return;
     report_.held = services_.store.held(account_->id).size();
-    if (report_.result == SyncResult::not_run) return;                                                               // no attempt, and no failure
+    // What was declined is no attempt and no failure.
+    if (report_.result == SyncResult::not_run) return;
     if (glancing_ && report_.error && report_.error->code() == ErrorCode::desynchronised) account_->marker.clear();  // `UIDL n` is learnt anew
     if (report_.result == SyncResult::error) count_refusal();
     // A failed session is a surprise: the next one asks what the server can do.
