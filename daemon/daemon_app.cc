@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <set>
 
 #include "account_wiring.h"
 #include "base/error.h"
@@ -55,17 +56,16 @@ schedule::Limits limits_of(const config::Daemon& daemon) {
 struct DaemonApp::Generation {
   config::Config config;
   std::vector<std::string> names;
-  std::mutex mutex;  // guards the maps; one account's keeper is used by one session at a time
+  std::set<std::string> scheduled;  // the enabled ones
+  std::mutex mutex;                 // guards the maps; one account's keeper is used by one session at a time
   std::map<std::string, std::unique_ptr<secrets::SecretKeeper>> keepers;
   std::map<std::string, net::TlsMemory> tls;  // guarded and used as keepers are
 
   explicit Generation(config::Config loaded) : config(std::move(loaded)) {
-    for (const config::Account& account : config.accounts) names.push_back(account.name);
-  }
-
-  [[nodiscard]] bool schedules(const std::string& name) const {
-    const config::Account* account = config.find(name);
-    return account != nullptr && account->enabled;
+    for (const config::Account& account : config.accounts) {
+      names.push_back(account.name);
+      if (account.enabled) scheduled.insert(account.name);
+    }
   }
 
   secrets::SecretKeeper& keeper(const config::Account& account) {
@@ -156,7 +156,7 @@ void DaemonApp::reload() {
       {
         const std::lock_guard lock(mutex_);
         generation_ = std::make_shared<Generation>(std::move(*loaded));
-        std::erase_if(plans_, [this](const auto& plan) { return !generation_->schedules(plan.first); });
+        std::erase_if(plans_, [this](const auto& plan) { return !generation_->scheduled.contains(plan.first); });
       }
       const auto current = generation();
       set_up_log(current->config.daemon, program_.options.verbosity);
@@ -225,7 +225,7 @@ void DaemonApp::on_planned(const std::vector<schedule::Planned>& planned) {
   {
     const std::lock_guard lock(mutex_);
     for (const schedule::Planned& plan : planned) {
-      if (!generation_->schedules(plan.account)) continue;  // gone meanwhile, by a reload
+      if (!generation_->scheduled.contains(plan.account)) continue;  // gone meanwhile, by a reload
       const auto before = plans_.find(plan.account);
       const bool turned = before != plans_.end() && before->second.needs_operator != plan.needs_operator;
       urgent = urgent || turned || plan.needs_operator;
