@@ -5,6 +5,7 @@
 #include "base/format.h"
 #include "commands.h"
 #include "session_command.h"
+#include "standing.h"
 #include "sync/adoption_session.h"
 
 namespace popsync {
@@ -12,6 +13,7 @@ namespace popsync {
 int cmd_adopt(Program& program) {
   SessionCommand command(program);
   const sync::Adoption found = sync::adopt_account(command.services(), command.request());
+  forgive(command.services().store, command.account().name);
   std::cout << command.account().name << ": " << counted(found.listed, "message") << " on the server, " << found.adopted
             << " found in the Maildir by header";
   if (found.relearnt > 0) std::cout << ", " << found.relearnt << " by the names of their files";

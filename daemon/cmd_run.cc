@@ -2,37 +2,17 @@
 // popsync run: the daemon, in the foreground, as a Poco::Util::ServerApplication.
 #include <Poco/Util/ServerApplication.h>
 
-#include <map>
-
 #include "base/error.h"
-#include "base/log.h"
 #include "commands.h"
 #include "daemon_app.h"
 #include "daemon_status.h"
-#include "observe/journal_sink.h"
-#include "observe/service_manager.h"
+#include "log_setup.h"
 #include "observe/signal_thread.h"
 #include "state/install.h"
 #include "state_opening.h"
 
 namespace popsync {
 namespace {
-
-void set_up_log(const config::Daemon& daemon, int verbosity) {
-  static const std::map<std::string, LogLevel> kLevels = {
-      {"debug", LogLevel::debug}, {"info", LogLevel::info}, {"warning", LogLevel::warning}, {"error", LogLevel::error}};
-  if (verbosity == 0) set_log_level(kLevels.at(daemon.log_level));
-  switch (daemon.log_format) {
-    case config::LogFormatKey::json: log_to_stderr(LogFormat::json); break;
-    case config::LogFormatKey::plain: log_to_stderr(LogFormat::plain); break;
-    case config::LogFormatKey::automatic:
-      if (observe::stderr_is_journal()) {
-        log_to(observe::make_journal_sink());
-      } else {
-        log_to_stderr(LogFormat::plain);
-      }
-  }
-}
 
 // The application frame; it is given the program's name alone, because the command line has been read already, and no signal, because SignalThread
 // has them.

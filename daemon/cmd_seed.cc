@@ -6,6 +6,7 @@
 #include "base/format.h"
 #include "commands.h"
 #include "look.h"
+#include "standing.h"
 #include "state/transaction.h"
 #include "state_opening.h"
 #include "sync/fetch_plan.h"
@@ -38,6 +39,7 @@ int cmd_seed(Program& program) {
     }
     transaction.commit();
   });
+  forgive(*store, account.name);
   std::cout << account.name << ": " << counted(seeded, "message") << " marked as seen\n";
   return 0;
 }

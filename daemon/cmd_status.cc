@@ -2,9 +2,11 @@
 // popsync status: what the state tells about the accounts, without talking to a server.
 #include <unistd.h>
 
+#include <algorithm>
 #include <iostream>
 
 #include "account_wiring.h"
+#include "base/escape.h"
 #include "base/format.h"
 #include "commands.h"
 #include "daemon_status.h"
@@ -102,11 +104,20 @@ Poco::JSON::Object::Ptr as_json(const AccountStatus& status) {
   return out;
 }
 
-void print_daemon(const std::optional<state::LockHolder>& daemon) {
+// What starts the daemon; where there is nothing for it to do it would end at once.
+std::string way_to_start(const Program& program) {
+  if (std::ranges::none_of(program.config.accounts, &config::Account::enabled)) {
+    const std::string none = program.config.accounts.empty() ? "no account is configured" : "no account is enabled";
+    return none + ": describe one in " + escaped(program.paths.config_file);
+  }
+  return std::string("start it with: systemctl ") + (program.paths.system ? "" : "--user ") + "enable --now popsync";
+}
+
+void print_daemon(const Program& program, const std::optional<state::LockHolder>& daemon) {
   if (daemon) {
     std::cout << "popsync runs, pid " << daemon->pid << ", since " << rfc3339_utc(daemon->since) << '\n';
   } else {
-    std::cout << "popsync does not run (start it with: systemctl --user enable --now popsync, or as a system service)\n";
+    std::cout << "popsync does not run (" << way_to_start(program) << ")\n";
   }
 }
 
@@ -145,7 +156,7 @@ int cmd_status(Program& program) {
   const auto store = state::StateStore::open_existing(program.paths.state_dir);
   auto accounts = json_array();
   int worst = 0;
-  if (!program.options.json) print_daemon(daemon);
+  if (!program.options.json) print_daemon(program, daemon);
   for (const config::Account* account : accounts_to_tell(program)) {
     const AccountStatus status = status_of(program, store.get(), *account);
     if (account->enabled) worst = worse_exit_status(worst, exit_status_of(status));

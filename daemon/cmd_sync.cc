@@ -15,6 +15,7 @@
 #include "look.h"
 #include "progress_bars.h"
 #include "schedule/one_pass.h"
+#include "standing.h"
 #include "state_opening.h"
 #include "sync/account_sync.h"
 #include "sync/dry_run.h"
@@ -56,8 +57,12 @@ class Teller {
 
   void tell(sync::SyncReport report) {
     const std::lock_guard lock(mutex_);
-    if (bars_) bars_->finish(report.account, "");
-    if (!json_) print(report);
+    if (bars_) {
+      bars_->finish(report.account);
+      bars_->print([&] { print(report); });
+    } else if (!json_) {
+      print(report);
+    }
     reports_.emplace(report.account, std::move(report));
   }
 
@@ -66,7 +71,7 @@ class Teller {
     int status = 0;
     for (const auto& [name, report] : reports_) {
       if (report.error) status = worse_exit_status(status, exit_status(report.error->code()));
-      if (report.result == sync::SyncResult::not_run) status = worse_exit_status(status, exit_status(ErrorCode::interrupted));
+      if (report.result == sync::SyncResult::not_run && !report.error) status = worse_exit_status(status, exit_status(ErrorCode::interrupted));
     }
     if (json_) print_reports();
     return status;
@@ -111,6 +116,29 @@ class Teller {
   std::map<std::string, sync::SyncReport> reports_;
 };
 
+// What is known of the account, and what it would be tried with.
+struct Known {
+  std::optional<state::AccountRow> row;
+  std::string tried_with;
+};
+
+// Nothing of an account that is another user's: its sync says so.
+Known known_of(state::StateStore* store, const Program& program, const config::Account& account) {
+  Known known{.row = {}, .tried_with = tried_with(account, program.config)};
+  try {
+    known.row = stored_account(store, program, account);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::account_identity) throw;
+  }
+  return known;
+}
+
+// As it stands for this command: to name an account is an operator's word.
+schedule::Standing standing_for(const Program& program, const Known& known) {
+  const bool named = !program.options.accounts.empty();
+  return named || !known.row ? schedule::Standing{} : standing_of(*known.row, known.tried_with);
+}
+
 void print_plan(const config::Account& account, const sync::DryRun& dry) {
   std::cout << account.name << ": would fetch " << counted(dry.plan.fetch.size(), "message") << " (" << human_octets(dry.plan.octets) << "), delete "
             << counted(dry.old_deletions, "message") << " stored in earlier sessions, hold " << dry.plan.hold.size() << "; " << dry.plan.known
@@ -145,6 +173,8 @@ int dry_run(Program& program) {
     const sync::AccountSettings settings = sync_settings(*account);
     const auto keeper = secret_keeper(*account, program.config);
     try {
+      const Known known = known_of(store.get(), program, *account);
+      if (schedule::left_to_operator(standing_for(program, known), system_clock().wall())) throw left_out(*known.row);
       const sync::DryRun dry = sync::plan_account(store.get(), system_clock(),
                                                   {.settings = settings,
                                                    .secret = provide_from(*keeper, stop.signal()),
@@ -188,20 +218,36 @@ int cmd_sync(Program& program) {
                                     .clock = system_clock(),
                                     .pool = pool,
                                     .configured_names = program.account_names(),
-                                    .command = program.lock_name()};
+                                    .command = program.lock_name(),
+                                    .bookkeeping_every = {}};  // status is to tell of it at once, and so is the daemon
   Teller teller(program.options);
   std::vector<schedule::PassAccount> pass;
-  for (const config::Account* account : accounts) pass.push_back({.name = account->name, .host = account->endpoint.host});
+  std::map<std::string, Known> known;
+  for (const config::Account* account : accounts) {
+    const Known& of_this = known.emplace(account->name, known_of(store.get(), program, *account)).first->second;
+    if (!schedule::left_to_operator(standing_for(program, of_this), system_clock().wall())) {
+      pass.push_back({.name = account->name, .host = account->endpoint.host});
+      continue;
+    }
+    sync::SyncReport report;
+    report.account = account->name;
+    report.error = left_out(*of_this.row);
+    teller.tell(std::move(report));
+  }
   const auto session = [&](const std::string& name) {
     const config::Account& account = *program.config.find(name);
+    const Known& of_this = known.at(name);
     const sync::AccountSettings settings = sync_settings(account);
     const auto keeper = secret_keeper(account, program.config);
-    teller.tell(sync::sync_account(services, {.settings = settings,
-                                              .secret = provide_from(*keeper, stop.signal()),
-                                              .stop = stop.signal(),
-                                              .lock_wait = program.options.wait.value_or(state::kLockWaitDefault),
-                                              .trace = trace_for(program, name),
-                                              .progress = teller.progress(name)}));
+    sync::SyncReport report = sync::sync_account(services, {.settings = settings,
+                                                            .secret = provide_from(*keeper, stop.signal()),
+                                                            .stop = stop.signal(),
+                                                            .lock_wait = program.options.wait.value_or(state::kLockWaitDefault),
+                                                            .trace = trace_for(program, name),
+                                                            .progress = teller.progress(name),
+                                                            .tried_with = of_this.tried_with});
+    record_plan(*store, account, standing_for(program, of_this), report);
+    teller.tell(std::move(report));
   };
   const schedule::Limits limits{.sessions_max = program.config.daemon.max_sessions,
                                 .sessions_per_host_max = program.config.daemon.max_sessions_per_host};

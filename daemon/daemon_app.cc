@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: MIT
 #include "daemon_app.h"
 
+#include <algorithm>
 #include <csignal>
+#include <set>
 
 #include "account_wiring.h"
 #include "base/error.h"
 #include "base/escape.h"
 #include "base/format.h"
 #include "base/log.h"
+#include "log_setup.h"
 #include "observe/service_manager.h"
 #include "observe/signal_thread.h"
+#include "standing.h"
 #include "state/transaction.h"
 #include "sync/account_sync.h"
 
@@ -34,6 +38,15 @@ void log_report(const sync::SyncReport& report, const std::string& mailstore) {
   }
 }
 
+// Empty if the last attempt was interrupted.
+std::optional<schedule::Result> last_result(const state::AccountRow& row) {
+  schedule::Result result{.error = {}, .login_delay = row.login_delay, .secret_worked = row.secret_worked, .refusals = row.refusals};
+  if (row.last_success == row.last_attempt) return result;
+  if (!row.last_error || row.last_error->at != row.last_attempt) return std::nullopt;
+  result.error = error_code_named(row.last_error->code).value_or(ErrorCode::bug);
+  return result;
+}
+
 schedule::Limits limits_of(const config::Daemon& daemon) {
   return {.sessions_max = daemon.max_sessions, .sessions_per_host_max = daemon.max_sessions_per_host};
 }
@@ -43,12 +56,16 @@ schedule::Limits limits_of(const config::Daemon& daemon) {
 struct DaemonApp::Generation {
   config::Config config;
   std::vector<std::string> names;
-  std::mutex mutex;  // guards the maps; one account's keeper is used by one session at a time
+  std::set<std::string> scheduled;  // the enabled ones
+  std::mutex mutex;                 // guards the maps; one account's keeper is used by one session at a time
   std::map<std::string, std::unique_ptr<secrets::SecretKeeper>> keepers;
   std::map<std::string, net::TlsMemory> tls;  // guarded and used as keepers are
 
   explicit Generation(config::Config loaded) : config(std::move(loaded)) {
-    for (const config::Account& account : config.accounts) names.push_back(account.name);
+    for (const config::Account& account : config.accounts) {
+      names.push_back(account.name);
+      if (account.enabled) scheduled.insert(account.name);
+    }
   }
 
   secrets::SecretKeeper& keeper(const config::Account& account) {
@@ -74,7 +91,9 @@ DaemonApp::DaemonApp(Program& program)
           [this](const std::vector<schedule::Planned>& planned) { on_planned(planned); }) {
   store_->quick_check();
   recover_all();
-  scheduler_.replace_accounts(scheduled_accounts());
+  const auto accounts = scheduled_accounts();
+  tell_left_out(accounts);
+  scheduler_.replace_accounts(accounts);
 }
 
 DaemonApp::~DaemonApp() = default;
@@ -129,12 +148,18 @@ void DaemonApp::on_signal(int signal) {
 void DaemonApp::reload() {
   observe::notify_reloading();
   try {
-    if (auto loaded = reload_config(program_.paths)) {
+    auto loaded = reload_config(program_.paths);
+    if (loaded && std::ranges::none_of(loaded->accounts, &config::Account::enabled)) {
+      // A start would end with 78: a file that was emptied by accident must not end all fetching.
+      log_error("", "the configuration has no account that is enabled; the running one stays in force");
+    } else if (loaded) {
       {
         const std::lock_guard lock(mutex_);
         generation_ = std::make_shared<Generation>(std::move(*loaded));
+        std::erase_if(plans_, [this](const auto& plan) { return !generation_->scheduled.contains(plan.first); });
       }
       const auto current = generation();
+      set_up_log(current->config.daemon, program_.options.verbosity);
       scheduler_.set_limits(limits_of(current->config.daemon));
       scheduler_.replace_accounts(scheduled_accounts());
       scheduler_.sync_now(current->names);
@@ -149,16 +174,15 @@ void DaemonApp::reload() {
   tell_status();
 }
 
-// Another popsync has synced: an account that we had given up on, or are waiting for, is well again.
+// Another popsync has synced: an account that we had given up on, or are waiting for, is well again; or it has failed once more, and that counts.
 void DaemonApp::look_at_state() {
   try {
     for (const state::AccountRow& row : store_->accounts()) {
       const std::lock_guard lock(mutex_);
-      const auto own = own_sessions_.find(row.name);
-      const bool by_another = row.last_success && (own == own_sessions_.end() || *row.last_success > own->second);
-      if (!by_another || row.consecutive_failures > 0) continue;
-      own_sessions_[row.name] = *row.last_success;
-      scheduler_.record_elsewhere(row.name, {.error = {}, .login_delay = row.login_delay, .secret_worked = true});
+      WallTime& seen = sessions_seen_[row.name];
+      if (!row.last_attempt || *row.last_attempt <= seen) continue;
+      seen = *row.last_attempt;
+      if (const auto result = last_result(row)) scheduler_.record_elsewhere(row.name, *result);
     }
   } catch (const Error& error) {
     log_warning("", error.what());
@@ -180,33 +204,42 @@ schedule::Result DaemonApp::session(const std::string& name, const std::stop_tok
                                                                 .lock_wait = {},
                                                                 .trace = {},
                                                                 .progress = {},
-                                                                .tls = &current->tls_of(name)});
+                                                                .tls = &current->tls_of(name),
+                                                                .tried_with = tried_with(*account, current->config)});
   if (report.error && report.error->code() == ErrorCode::login_refused) keeper.forget();
   // Held by a `popsync sync`: it writes its own lines, and tells us when it is done.
   if (!report.error || report.error->code() != ErrorCode::lock_held) log_report(report, settings.mailstore.path);
   {
     const std::lock_guard lock(mutex_);
-    own_sessions_[name] = system_clock().wall();
+    sessions_seen_[name] = system_clock().wall();
   }
   return {.error = report.error ? std::optional(report.error->code()) : std::nullopt,
           .login_delay = report.login_delay,
-          .secret_worked = report.secret_worked};
+          .secret_worked = report.secret_worked,
+          .refusals = report.refusals};
 }
 
 void DaemonApp::on_planned(const std::vector<schedule::Planned>& planned) {
   bool urgent = false;
+  SteadyTime flush_at;
   {
     const std::lock_guard lock(mutex_);
     for (const schedule::Planned& plan : planned) {
+      if (!generation_->scheduled.contains(plan.account)) continue;  // gone meanwhile, by a reload
       const auto before = plans_.find(plan.account);
       const bool turned = before != plans_.end() && before->second.needs_operator != plan.needs_operator;
       urgent = urgent || turned || plan.needs_operator;
       plans_[plan.account] = plan;
       unwritten_.push_back(plan.account);
     }
-    urgent = urgent || system_clock().steady() - last_flush_ >= kPlanFlushEvery;
+    flush_at = last_flush_ + kPlanFlushEvery;
+    urgent = urgent || system_clock().steady() >= flush_at;
   }
-  if (urgent) flush_plans();
+  if (urgent) {
+    flush_plans();
+  } else {
+    scheduler_.report_again(flush_at);  // nothing else may happen for an interval
+  }
   tell_status();
 }
 
@@ -214,7 +247,9 @@ void DaemonApp::flush_plans() {
   std::vector<schedule::Planned> plans;
   {
     const std::lock_guard lock(mutex_);
-    for (const std::string& name : unwritten_) plans.push_back(plans_[name]);
+    for (const std::string& name : unwritten_) {
+      if (const auto plan = plans_.find(name); plan != plans_.end()) plans.push_back(plan->second);
+    }
     unwritten_.clear();
     last_flush_ = system_clock().steady();
   }
@@ -245,19 +280,33 @@ std::shared_ptr<DaemonApp::Generation> DaemonApp::generation() const {
   return generation_;
 }
 
-std::vector<schedule::Account> DaemonApp::scheduled_accounts() const {
+std::vector<schedule::Account> DaemonApp::scheduled_accounts() {
   std::map<std::string, state::AccountRow> rows;
   for (state::AccountRow& row : store_->accounts()) rows.emplace(row.name, std::move(row));
+  const auto current = generation();
   std::vector<schedule::Account> accounts;
-  for (const config::Account& account : generation()->config.accounts) {
+  for (const config::Account& account : current->config.accounts) {
     if (!account.enabled) continue;
     accounts.push_back(scheduled(account));
-    const auto row = rows.find(account.name);
-    if (row == rows.end() || row->second.host != account.endpoint.host) continue;
-    accounts.back().login_delay = row->second.login_delay;
-    accounts.back().last_login = row->second.last_login;
+    const auto found = rows.find(account.name);
+    if (found == rows.end() || found->second.user != account.user) continue;
+    const state::AccountRow& row = found->second;
+    accounts.back().standing = standing_of(row, tried_with(account, current->config));
+    if (row.host == account.endpoint.host) {
+      accounts.back().login_delay = row.login_delay;
+      accounts.back().last_login = row.last_login;
+    }
+    const std::lock_guard lock(mutex_);
+    if (row.last_attempt) sessions_seen_.try_emplace(account.name, *row.last_attempt);
   }
   return accounts;
+}
+
+void DaemonApp::tell_left_out(const std::vector<schedule::Account>& accounts) {
+  for (const schedule::Account& account : accounts) {
+    if (!schedule::left_to_operator(account.standing, system_clock().wall())) continue;
+    if (const auto row = store_->account_named(account.name)) log_warning(account.name, left_out(*row).what());
+  }
 }
 
 }  // namespace popsync

@@ -16,7 +16,7 @@
 
 namespace popsync {
 
-constexpr std::chrono::seconds kPlanFlushEvery{60};  // bookkeeping is written at most so often
+constexpr std::chrono::seconds kPlanFlushEvery{5};  // plans are written at most so often, and at most so late
 
 class DaemonApp {
  public:
@@ -40,7 +40,9 @@ class DaemonApp {
   void flush_plans();
   void tell_status();
   [[nodiscard]] std::shared_ptr<Generation> generation() const;
-  [[nodiscard]] std::vector<schedule::Account> scheduled_accounts() const;
+  [[nodiscard]] std::vector<schedule::Account> scheduled_accounts();
+  // Says why accounts are not tried at the start.
+  void tell_left_out(const std::vector<schedule::Account>& accounts);
 
   Program& program_;
   std::unique_ptr<state::StateStore> store_;
@@ -51,7 +53,7 @@ class DaemonApp {
   std::map<std::string, schedule::Planned> plans_;  // the newest of each account
   std::vector<std::string> unwritten_;              // accounts whose plan is not in the state yet
   SteadyTime last_flush_{};
-  std::map<std::string, WallTime> own_sessions_;  // when this process ended its last one
+  std::map<std::string, WallTime> sessions_seen_;  // when the last one ended that the schedule knows of, ours or another's
 
   schedule::Scheduler scheduler_;  // last: its workers use all above until it is gone
 };

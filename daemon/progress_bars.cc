@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "base/format.h"
+#include "base/log.h"
 
 namespace popsync {
 namespace {
@@ -36,9 +37,12 @@ std::string_view phase_text(sync::Progress::Phase phase) {
 
 }  // namespace
 
-ProgressBars::ProgressBars() = default;
+ProgressBars::ProgressBars() {
+  frame_log([this](const std::function<void()>& write) { print(write); });
+}
 
 ProgressBars::~ProgressBars() {
+  frame_log({});
   const std::lock_guard lock(mutex_);
   wipe();
 }
@@ -55,11 +59,18 @@ void ProgressBars::show(const std::string& account, const sync::Progress& progre
   draw();
 }
 
-void ProgressBars::finish(const std::string& account, const std::string& line) {
+void ProgressBars::finish(const std::string& account) {
+  const std::lock_guard lock(mutex_);
+  bars_.erase(account);
+  draw();
+}
+
+void ProgressBars::print(const std::function<void()>& write) {
   const std::lock_guard lock(mutex_);
   wipe();
-  bars_.erase(account);
-  if (!line.empty()) std::cerr << line << '\n';
+  std::cerr.flush();
+  write();
+  std::cout.flush();
   draw();
 }
 

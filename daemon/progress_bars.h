@@ -2,6 +2,7 @@
 // One line for each running account on a terminal: bar, messages, octets, rate, time left. Redrawn in place at most kDrawsPerSecond times a second.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
@@ -13,7 +14,8 @@ namespace popsync {
 
 constexpr int kDrawsPerSecond = 10;
 
-// Thread-safe. Draws on standard error; the bars are wiped when it is destroyed.
+// Thread-safe. Draws on standard error; the bars are wiped when it is destroyed. While it lives nothing else may be written to the terminal but what
+// goes through it, or the bars are drawn in the wrong place and wipe what was written: the log does by itself, all else by print().
 class ProgressBars {
  public:
   ProgressBars();
@@ -22,8 +24,10 @@ class ProgressBars {
   ProgressBars& operator=(const ProgressBars&) = delete;
 
   void show(const std::string& account, const sync::Progress& progress);
-  // Takes the account's bar away and prints `line` above the others, if it is not empty.
-  void finish(const std::string& account, const std::string& line);
+  // Takes the account's bar away.
+  void finish(const std::string& account);
+  // `write` writes whole lines to standard output or standard error; they stand above the bars.
+  void print(const std::function<void()>& write);
 
  private:
   struct Bar {

@@ -72,6 +72,8 @@ struct Log {
   std::mutex mutex;  // guards sink
   std::shared_ptr<spdlog::sinks::sink> sink;
   std::atomic<LogLevel> level{LogLevel::info};
+  std::mutex frame_mutex;  // guards frame, and is held while a line is in it
+  std::function<void(const std::function<void()>& write)> frame;
 };
 
 Log& the_log() {
@@ -100,8 +102,16 @@ void log_line(LogLevel level, std::string_view account, std::string_view text) {
   const std::string safe = has_control(text) || text.size() > kLineOctetsMax ? escaped(text, kLineOctetsMax) : std::string(text);
   const std::string name(account);
   const auto sink = current_sink();
-  sink->log(spdlog::details::log_msg(spdlog::string_view_t(name), to_spdlog(level), spdlog::string_view_t(safe)));
-  sink->flush();
+  const auto write = [&] {
+    sink->log(spdlog::details::log_msg(spdlog::string_view_t(name), to_spdlog(level), spdlog::string_view_t(safe)));
+    sink->flush();
+  };
+  const std::lock_guard lock(the_log().frame_mutex);
+  if (the_log().frame) {
+    the_log().frame(write);
+  } else {
+    write();
+  }
 }
 
 void set_log_level(LogLevel level) { the_log().level = level; }
@@ -110,6 +120,12 @@ void log_to_stderr(LogFormat format) {
   auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
   sink->set_formatter(std::make_unique<LineFormatter>(format));
   log_to(std::move(sink));
+}
+
+void frame_log(std::function<void(const std::function<void()>& write)> frame) {
+  Log& log = the_log();
+  const std::lock_guard lock(log.frame_mutex);
+  log.frame = std::move(frame);
 }
 
 void log_to(std::shared_ptr<spdlog::sinks::sink> sink) {

@@ -3,6 +3,7 @@
 // A healthy daemon with nothing new logs nothing at info.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -31,5 +32,9 @@ enum class LogFormat { bare, plain, json };  // bare: no time (commands on a ter
 void log_to_stderr(LogFormat format);
 // Sends the log to another sink; the logger's name in each message is the account.
 void log_to(std::shared_ptr<spdlog::sinks::sink> sink);
+
+// Each line is written by a call of `frame`, which calls what it is given once: for who keeps something on the terminal that is not to be written
+// over. Lines come one after the other, and `frame` must not log. Empty: as they are. No line is in the old frame any more when this returns.
+void frame_log(std::function<void(const std::function<void()>& write)> frame);
 
 }  // namespace popsync

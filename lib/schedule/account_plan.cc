@@ -5,7 +5,17 @@
 
 namespace popsync::schedule {
 
+bool left_to_operator(const Standing& standing, WallTime now) {
+  if (!standing.needs_operator || !standing.last_error || classify(*standing.last_error) == Outcome::local) return false;
+  return !standing.next_sync || now < *standing.next_sync;
+}
+
 AccountPlan::AccountPlan(const Account& account, WallTime wall, SteadyTime now) : login_delay_(account.login_delay) {
+  if (const Standing& standing = account.standing; standing.needs_operator) {
+    needs_operator_ = true;
+    failures_ = standing.failures;
+    if (standing.last_error) times_[static_cast<std::size_t>(classify(*standing.last_error))] = standing.failures;
+  }
   if (!account.last_login || login_delay_ <= std::chrono::seconds(0)) return;
   // A last login in the future is a wall clock that was set back: wait the whole delay, not for years.
   const auto passed = std::max(wall - *account.last_login, WallTime::duration(0));
@@ -18,7 +28,10 @@ std::optional<SteadyTime> AccountPlan::record(const Result& result, std::chrono:
   // Counted by kind, not in a row: refusals between network failures add up to the third all the same, and the first [IN-USE] after a night without
   // network (our own session of yesterday) waits one minute, not ten.
   if (outcome == Outcome::success) forgive();
-  const unsigned times = ++times_[static_cast<std::size_t>(outcome)];
+  unsigned& times = times_[static_cast<std::size_t>(outcome)];
+  ++times;
+  // A secret is not better for having been refused elsewhere, or before a reload: that buys one try, not three.
+  if (outcome == Outcome::login_refused) times = std::max(times, result.refusals);
   const NextAttempt next = next_attempt({.outcome = outcome,
                                          .times = times,
                                          .interval = interval,

@@ -12,6 +12,20 @@
 
 namespace popsync::schedule {
 
+// How the last failure left an account, as the state tells it. All empty where its configuration or its secret are others now: that is what an
+// operator would do.
+struct Standing {
+  bool needs_operator = false;
+  unsigned failures = 0;  // since the last success
+  std::optional<ErrorCode> last_error = {};
+  std::optional<WallTime> next_sync = {};  // as planned behind it; empty: never by itself
+};
+
+// Is the account to be left alone until an operator has done something, or until the time that was planned for it has come? Asked by whoever starts
+// with nothing but the state: a daemon, and a sync that does not name the account. What was found wrong here, before any server was asked, is
+// looked at again: it costs nothing, and the disk may be there now.
+bool left_to_operator(const Standing& standing, WallTime now);
+
 // An enabled account as the configuration and the state tell it.
 struct Account {
   std::string name = {};
@@ -22,6 +36,7 @@ struct Account {
   // What the state remembers, so that a restart does not log in too early. Looked at when the account is new to the scheduler.
   std::chrono::seconds login_delay{};
   std::optional<WallTime> last_login = {};
+  Standing standing = {};
 };
 
 // How one session ended.
@@ -29,11 +44,12 @@ struct Result {
   std::optional<ErrorCode> error = {};  // empty: success
   std::chrono::seconds login_delay{};   // LOGIN-DELAY as the server announced it, 0: not told
   bool secret_worked = false;           // the server has accepted this very secret, in this session or before
+  unsigned refusals = 0;                // of this secret so far, if somebody counts them over all processes
 };
 
 class AccountPlan {
  public:
-  // An account not tried yet. Its last login may forbid to log in before some time.
+  // An account not tried yet by this process. Its last login may forbid to log in before some time.
   AccountPlan(const Account& account, WallTime wall, SteadyTime now);
 
   // A session ended at `now`. Returns when the next is due; empty: not before the operator did something.

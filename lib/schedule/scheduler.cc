@@ -61,16 +61,14 @@ bool Scheduler::run(const std::stop_token& stop, const Heartbeat& heartbeat) {
     alarm_.wait(due ? std::optional(*due - now) : std::nullopt);
   };
   while (!stop.stop_requested()) {
-    std::optional<SteadyTime> due;
     {
       const std::lock_guard lock(mutex_);
       const SteadyTime now = clock_.steady();
       notice_sleep(now);
       start_due(now);
-      due = queue_.next_due();
     }
     report_plans();
-    wait_until(due);
+    wait_until(next_turn());
   }
   return drain(wait_until);
 }
@@ -156,12 +154,25 @@ void Scheduler::record_elsewhere(const std::string& account, const Result& resul
   alarm_.wake();
 }
 
+void Scheduler::report_again(SteadyTime at) {
+  const std::lock_guard lock(mutex_);
+  report_again_ = report_again_ ? std::min(*report_again_, at) : at;
+  alarm_.wake();
+}
+
 void Scheduler::look_again() { alarm_.wake(); }
 
 Scheduler::Takeover Scheduler::take_over(const Account& account, SteadyTime now) {
   const auto [at, is_new] = entries_.try_emplace(account.name, Entry{.account = account, .plan = AccountPlan(account, clock_.wall(), now)});
-  if (is_new) return Takeover::start;
+  if (is_new && !left_to_operator(account.standing, clock_.wall())) return Takeover::start;
   Entry& entry = at->second;
+  if (is_new) {
+    std::optional<SteadyTime> due;
+    if (const auto next = account.standing.next_sync)
+      due = entry.plan.allowed(now + std::chrono::duration_cast<SteadyTime::duration>(*next - clock_.wall()));
+    plan(account.name, entry, due);
+    return Takeover::keep;
+  }
   const bool changed = entry.removed || !same_configuration(entry.account, account);
   const bool failing = entry.plan.failures() > 0 || entry.plan.needs_operator();
   entry.account = account;
@@ -261,8 +272,11 @@ std::vector<std::stop_source> Scheduler::running_sessions() const {
 
 void Scheduler::report_plans() {
   std::vector<Planned> plans;
+  bool again = false;
   {
     const std::lock_guard lock(mutex_);
+    again = report_again_ && clock_.steady() >= *report_again_;
+    if (again) report_again_.reset();
     for (const std::string& name : std::exchange(unreported_, {})) {
       const auto found = entries_.find(name);
       if (found == entries_.end() || found->second.running) continue;  // a running one has a new plan soon
@@ -275,7 +289,14 @@ void Scheduler::report_plans() {
       plans.push_back(std::move(planned));
     }
   }
-  if (!plans.empty() && on_planned_) on_planned_(plans);
+  if ((again || !plans.empty()) && on_planned_) on_planned_(plans);
+}
+
+std::optional<SteadyTime> Scheduler::next_turn() {
+  const std::lock_guard lock(mutex_);
+  const auto due = queue_.next_due();
+  if (!due || !report_again_) return due ? due : report_again_;
+  return std::min(*due, *report_again_);
 }
 
 // Those under way are told to end.

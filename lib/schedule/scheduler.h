@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Runs every account at its time: one scheduler thread (who calls run()) owns the order, workers each run one account's session to its end. It does
-// not know what a session is: it takes a function. An idle scheduler wakes for the next due account and the heartbeat, for nothing else.
+// not know what a session is: it takes a function. An idle scheduler wakes for the next due account, the heartbeat and report_again(), for nothing
+// else.
 //
 // At the start, after a reload and when the machine wakes from sleep the accounts that are due do not all start at once (kSpread...). There are never
 // two sessions on one account. A crash loses nothing: all of this is planned anew from the accounts at the next start.
@@ -78,7 +79,8 @@ class Scheduler {
   // The rest may be called from any thread, before and during run().
 
   // The accounts there are from now on: at the start and at a reload. New and changed ones are due now; so are unchanged ones that were failing,
-  // their failures forgiven; healthy ones keep their time. The session of one that is gone or changed is stopped.
+  // their failures forgiven; healthy ones keep their time. A new one that the state leaves to its operator waits for the time planned for it. The
+  // session of one that is gone or changed is stopped.
   void replace_accounts(const std::vector<Account>& accounts);
   void set_limits(Limits limits);
   // All accounts at once, in spite of interval and back-off, but not of LOGIN-DELAY, and not those that need an operator.
@@ -87,6 +89,9 @@ class Scheduler {
   void sync_now(const std::vector<std::string>& names);
   // Another popsync had a session on the account: the next is planned as if it had been ours. No effect while one is running here.
   void record_elsewhere(const std::string& account, const Result& result);
+  // OnPlanned is called once more at that time, with the plans that changed until then, or none: for who does not store each at once. The earliest of
+  // several counts. May be called from OnPlanned.
+  void report_again(SteadyTime at);
   // The clocks moved in a way no timer shows: after the machine woke, if somebody knows; a test that moved its clock.
   void look_again();
 
@@ -100,7 +105,7 @@ class Scheduler {
     bool removed = false;  // no longer configured; goes when the session has ended
   };
 
-  // All but session_ended(), report_plans(), close() and drain() expect the mutex to be held.
+  // All but session_ended(), report_plans(), next_turn(), close() and drain() expect the mutex to be held.
   enum class Takeover { keep, start, end };
   Takeover take_over(const Account& account, SteadyTime now);
   void spread(const std::vector<std::string>& names, SteadyTime now);
@@ -110,6 +115,7 @@ class Scheduler {
   void session_ended(const std::string& name, const Result& result);
   [[nodiscard]] std::vector<std::stop_source> running_sessions() const;
   void report_plans();
+  std::optional<SteadyTime> next_turn();
   void close();
   bool drain(const std::function<void(std::optional<SteadyTime>)>& wait_until);
 
@@ -123,6 +129,7 @@ class Scheduler {
   DueQueue queue_;
   std::map<std::string, Entry> entries_;
   std::set<std::string> unreported_;  // plans changed since the last OnPlanned
+  std::optional<SteadyTime> report_again_;
   bool closing_ = false;
   WallTime wall_seen_;
   SteadyTime steady_seen_;

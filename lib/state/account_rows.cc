@@ -37,6 +37,8 @@ AccountRow read_account(SQLite::Statement& row) {
   if (const auto column = row.getColumn("expire_days"); !column.isNull()) account.expire_days = small_at(column);
   account.login_delay = std::chrono::seconds(small_at(row.getColumn("login_delay")));
   account.last_login = time_at(row.getColumn("last_login"));
+  account.refusals = small_at(row.getColumn("refusals"));
+  account.tried_with = row.getColumn("tried_with").getString();
   account.marker = row.getColumn("marker").getString();
   account.policy = row.getColumn("policy").getString();
   return account;
@@ -91,7 +93,7 @@ void Transaction::update_account(const AccountRow& account) {
       "UPDATE account SET name = ?, host = ?, user = ?, last_attempt = ?, last_success = ?, consecutive_failures = ?, error_at = ?, error_code = ?, "
       "error_message = ?, error_hint = ?, needs_operator = ?, secret_worked = ?, "
       "complete_listings = ?, last_listing_count = ?, equal_settlements = ?, rekeyings = ?, top_fails = ?, "
-      "surprises = ?, expire_days = ?, login_delay = ?, last_login = ?, marker = ?, policy = ? WHERE id = ?",
+      "surprises = ?, expire_days = ?, login_delay = ?, last_login = ?, refusals = ?, tried_with = ?, marker = ?, policy = ? WHERE id = ?",
       [&](SQLite::Statement& row) {
         const auto& error = account.last_error;
         int index = 0;
@@ -117,6 +119,8 @@ void Transaction::update_account(const AccountRow& account) {
         if (account.expire_days) row.bind(index, static_cast<std::int64_t>(*account.expire_days));
         row.bind(++index, static_cast<std::int64_t>(account.login_delay.count()));
         bind_time(row, ++index, account.last_login);
+        row.bind(++index, static_cast<std::int64_t>(account.refusals));
+        row.bind(++index, account.tried_with);
         row.bind(++index, account.marker);
         row.bind(++index, account.policy);
         row.bind(++index, account.id);

@@ -140,6 +140,8 @@ struct AccountRow {
   std::optional<std::uint32_t> expire_days = {};  // CAPA EXPIRE: the server deletes by itself; 0: what was retrieved
   std::chrono::seconds login_delay{};             // CAPA LOGIN-DELAY at the last login; 0: none
   std::optional<WallTime> last_login = {};        // accepted by the server, to the full second behind it; only where there is a LOGIN-DELAY
+  std::uint32_t refusals = 0;                     // logins refused since one was accepted, with what tried_with stands for
+  std::string tried_with = {};                    // stands for configuration and secret of the last failure
   std::string marker;                             // net::Marker learnt from this server
   std::string policy;                             // leave_on_server at the last session
 };

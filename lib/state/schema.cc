@@ -103,7 +103,10 @@ constexpr std::array kSteps = {
     "CREATE INDEX message_by_removal ON message(account, stored_at, deletions) WHERE removable = 1 AND absent_since IS NULL",
     // LOGIN-DELAY binds every process that logs in.
     "ALTER TABLE account ADD COLUMN login_delay INTEGER NOT NULL DEFAULT 0;"
-    "ALTER TABLE account ADD COLUMN last_login INTEGER",
+    "ALTER TABLE account ADD COLUMN last_login INTEGER;"
+    // A secret that never worked is tried three times, whoever tries.
+    "ALTER TABLE account ADD COLUMN refusals INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE account ADD COLUMN tried_with TEXT NOT NULL DEFAULT ''",
     // Our DELE may have taken it, also where the answer to QUIT never came and the policy is another one by now.
     "ALTER TABLE message ADD COLUMN dele_sent INTEGER NOT NULL DEFAULT 0;"
     "UPDATE message SET dele_sent = 1 WHERE deletions > 0",

@@ -88,14 +88,23 @@ class AccountSync {
   void finish() {
     if (!account_ || !stored_) return;
     report_.held = services_.store.held(account_->id).size();
-    if (report_.result == SyncResult::not_run) return;                                                               // no attempt, and no failure
+    // What was declined is no attempt and no failure.
+    if (report_.result == SyncResult::not_run) return;
     if (glancing_ && report_.error && report_.error->code() == ErrorCode::desynchronised) account_->marker.clear();  // `UIDL n` is learnt anew
+    if (report_.result == SyncResult::error) count_refusal();
     // A failed session is a surprise: the next one asks what the server can do.
     if (report_.error && opened_ && report_.error->code() != ErrorCode::interrupted) server_.capabilities.reset();
-    record_outcome(services_.store, services_.clock, {*stored_, stored_server_}, {*account_, server_}, report_);
+    record_outcome(services_.store, services_.clock, {*stored_, stored_server_}, {*account_, server_}, report_, services_.bookkeeping_every);
   }
 
  private:
+  void count_refusal() {
+    if (account_->tried_with != request_.tried_with) account_->refusals = 0;
+    account_->tried_with = request_.tried_with;
+    if (report_.error->code() == ErrorCode::login_refused) ++account_->refusals;
+    report_.refusals = account_->refusals;
+  }
+
   void decline(WallTime not_before) {
     report_.error = too_early(*account_, not_before);
     report_.login_delay = account_->login_delay;
@@ -176,6 +185,7 @@ class AccountSync {
     opened_ = true;
     server_.listing.reset();  // until this session has ended well
     account_->secret_worked = true;
+    account_->refusals = 0;
     report_.secret_worked = true;
     learn_from(session);
     return session;

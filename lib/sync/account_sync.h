@@ -20,6 +20,7 @@
 #include "sync/account_settings.h"
 #include "sync/fetch_plan.h"
 #include "sync/message_intake.h"
+#include "sync/outcome.h"
 #include "sync/sync_report.h"
 
 namespace popsync::sync {
@@ -34,6 +35,7 @@ struct SyncServices {
   std::string command;  // who holds the locks: "popsync run"
   BatchLimits batch = {};
   PublishOn publish_on = PublishOn::own_thread;
+  std::chrono::seconds bookkeeping_every = kBookkeepingEvery;
 };
 
 struct SyncRequest {
@@ -44,6 +46,7 @@ struct SyncRequest {
   net::Trace trace;
   ProgressFunction progress;
   net::TlsMemory* tls = nullptr;  // kept by the caller from one sync of this account to the next; null: for this sync alone
+  std::string tried_with = {};    // stands for configuration and secret: refusals are counted for as long as it is the same
 };
 
 // Never throws an Error: it is in the report, and in the state for `status`.

@@ -6,14 +6,14 @@
 namespace popsync::sync {
 namespace {
 
-bool worth_writing(const state::AccountRow& before, const state::AccountRow& after) {
+bool worth_writing(const state::AccountRow& before, const state::AccountRow& after, std::chrono::seconds bookkeeping_every) {
   const bool learnt = before.marker != after.marker || before.policy != after.policy || before.secret_worked != after.secret_worked ||
                       before.complete_listings != after.complete_listings || before.last_listing_count != after.last_listing_count ||
                       before.equal_settlements != after.equal_settlements || before.rekeyings != after.rekeyings ||
                       before.top_fails != after.top_fails || before.surprises != after.surprises || before.expire_days != after.expire_days ||
                       before.login_delay != after.login_delay || before.last_login != after.last_login;
   const bool turned = after.last_error || before.last_error || before.consecutive_failures != after.consecutive_failures || !before.last_success;
-  return learnt || turned || *after.last_attempt - *before.last_success >= kBookkeepingEvery;
+  return learnt || turned || *after.last_attempt - *before.last_success >= bookkeeping_every;
 }
 
 bool worth_writing(const state::ServerMemory& before, state::ServerMemory after) {
@@ -23,7 +23,8 @@ bool worth_writing(const state::ServerMemory& before, state::ServerMemory after)
 
 }  // namespace
 
-void record_outcome(state::StateStore& store, const Clock& clock, const AccountState& before, const AccountState& learnt, const SyncReport& report) {
+void record_outcome(state::StateStore& store, const Clock& clock, const AccountState& before, const AccountState& learnt, const SyncReport& report,
+                    std::chrono::seconds bookkeeping_every) {
   const WallTime now = clock.wall();
   state::AccountRow after = learnt.row;
   after.last_attempt = now;
@@ -37,7 +38,7 @@ void record_outcome(state::StateStore& store, const Clock& clock, const AccountS
     after.last_error = state::LastError{
         .at = now, .code = std::string(name_of(report.error->code())), .message = report.error->message(), .hint = report.error->hint()};
   }
-  if (!worth_writing(before.row, after) && !worth_writing(before.server, learnt.server)) return;
+  if (!worth_writing(before.row, after, bookkeeping_every) && !worth_writing(before.server, learnt.server)) return;
   auto transaction = store.begin();
   transaction.update_account(after);
   if (before.server != learnt.server) transaction.remember_server(after.id, learnt.server);

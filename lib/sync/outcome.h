@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What is remembered of a session beside its messages: last attempt, last success, failures in a row, the last error. Losing it does no harm, so a
-// healthy account with nothing new writes it at most once a minute; short looks at the maildrop in between count as one.
+// healthy account with nothing new writes it at most once a minute in the daemon (a sync by hand writes it each time); short looks at the maildrop in
+// between count as one.
 #pragma once
 
 #include "base/clock.h"
@@ -16,6 +17,7 @@ struct AccountState {
   const state::AccountRow& row;
   const state::ServerMemory& server;
 };
-void record_outcome(state::StateStore& store, const Clock& clock, const AccountState& before, const AccountState& after, const SyncReport& report);
+void record_outcome(state::StateStore& store, const Clock& clock, const AccountState& before, const AccountState& after, const SyncReport& report,
+                    std::chrono::seconds bookkeeping_every = kBookkeepingEvery);
 
 }  // namespace popsync::sync

@@ -24,9 +24,10 @@ struct SyncReport {
   std::uint64_t skipped = 0;    // listed and known already
   std::uint64_t recovered = 0;  // finished from staging, without being fetched again
   std::chrono::milliseconds duration{};
-  std::optional<Error> error;  // with not_run: why the account was left out
+  std::optional<Error> error;          // with not_run: why the account was left out
   std::chrono::seconds login_delay{};  // the server's LOGIN-DELAY
   bool secret_worked = false;          // in this session or before
+  std::uint32_t refusals = 0;          // of the login, since one was accepted or configuration or secret were others
 };
 
 // Where a running sync is; told often, from its thread.

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <filesystem>
 
 #include "state/state_store.h"
@@ -173,6 +175,26 @@ TEST_F(Commands, ForgetAsksOrWantsYesAndThenEverythingIsNew) {
   EXPECT_THAT(run({"forget", "home", "--yes"}).out, HasSubstr("2 messages forgotten"));
   EXPECT_EQ(messages_in(home.maildir()).size(), 2U);
   EXPECT_EQ(fetched(), "2");
+}
+
+TEST_F(Commands, StatusSaysHowToStartTheDaemonThatIsMeant) {
+  // root has the system's paths in any case
+  if (::geteuid() != 0) EXPECT_THAT(run({"status"}).out, HasSubstr("(start it with: systemctl --user enable --now popsync)"));
+  EXPECT_THAT(run({"--system", "status"}).out, HasSubstr("(start it with: systemctl enable --now popsync)"));
+}
+
+TEST_F(Commands, StatusDoesNotAdviseToStartADaemonThatWouldHaveNothingToDo) {
+  home.configure_with("");
+  EXPECT_THAT(run({"status"}).out, HasSubstr("popsync does not run (no account is configured: describe one in " + home.config_file() + ")"));
+}
+
+TEST_F(Commands, StatusTellsOfASyncAtOnce) {
+  const auto last_success = [&] { return json_at(run({"status", "--json"}).out, "accounts[0].last_success"); };
+  run({"sync"});
+  const std::string first = last_success();
+  // Until the clock, which is told in full seconds, has moved on.
+  for (int i = 0; i < 1000 && last_success() == first; ++i) run({"sync"});
+  EXPECT_GT(last_success(), first);
 }
 
 TEST_F(Commands, StatusTellsEverythingPromised) {

@@ -5,6 +5,10 @@
 
 #include <signal.h>
 
+#include <functional>
+
+#include "base/clock.h"
+#include "base/format.h"
 #include "support/maildrop_server.h"
 #include "support/message_corpus.h"
 #include "support/notify_socket.h"
@@ -30,6 +34,13 @@ struct Daemon : testing::Test {
   }
   bool sessions_done(std::size_t count) {
     return server.wait_for([&](const MaildropRecord& record) { return record.quits >= count && record.open_sessions == 0; });
+  }
+  static bool comes_true(const std::function<bool()>& what) {
+    const SteadyTime deadline = system_clock().steady() + std::chrono::seconds(60);
+    while (!what()) {
+      if (system_clock().steady() > deadline) return false;
+    }
+    return true;
   }
   void stop() {
     daemon->signal(SIGTERM);
@@ -106,6 +117,56 @@ TEST_F(Daemon, SighupWithABadFileKeepsRunningAndSaysSo) {
   EXPECT_EQ(stored(), as_stored(server.messages()));
 }
 
+TEST_F(Daemon, SighupTakesANewLogLevelAndFormat) {
+  start();
+  ASSERT_TRUE(sessions_done(1));
+  home.configure_all({account()}, {"log_format = \"json\""});
+  daemon->signal(SIGHUP);
+  EXPECT_TRUE(daemon->wait_for_err("\"message\":\"configuration reloaded: 1 account\""));
+  home.configure_all({account()}, {"log_level = \"warning\""});
+  daemon->signal(SIGHUP);
+  ASSERT_TRUE(manager.wait_for("RELOADING=1"));
+  ASSERT_TRUE(manager.wait_for("READY=1"));
+  ASSERT_TRUE(manager.wait_for("RELOADING=1"));
+  ASSERT_TRUE(manager.wait_for("READY=1"));
+  const std::string before = daemon->err();
+  server.add(small_message("new"));
+  daemon->signal(SIGUSR1);
+  ASSERT_TRUE(server.wait_for([](const MaildropRecord& record) { return record.retrieved.size() == 4; }));
+  stop();
+  EXPECT_EQ(daemon->err(), before);
+}
+
+TEST_F(Daemon, SighupWithoutAnyAccountKeepsRunningAndSaysSo) {
+  start();
+  ASSERT_TRUE(sessions_done(1));
+  AccountText disabled = account();
+  disabled.more.emplace_back("enabled = false");
+  for (int i = 0; i < 2; ++i) {
+    i == 0 ? home.configure_with("") : home.configure(disabled);
+    daemon->signal(SIGHUP);
+    ASSERT_TRUE(manager.wait_for("RELOADING=1"));
+    ASSERT_TRUE(manager.wait_for("STATUS=1 account"));
+  }
+  EXPECT_TRUE(daemon->wait_for_err("no account that is enabled; the running one stays in force"));
+  EXPECT_THAT(daemon->err(), Not(HasSubstr("configuration reloaded")));
+  server.add(small_message("new"));
+  daemon->signal(SIGUSR1);
+  ASSERT_TRUE(sessions_done(2));
+  stop();
+  EXPECT_EQ(stored(), as_stored(server.messages()));
+}
+
+TEST_F(Daemon, RemovedAccountFailsNoMoreForTheServiceManager) {
+  home.configure_all({account(), {.name = "wrong", .port = server.port(), .user = "bob"}});
+  start();
+  ASSERT_TRUE(manager.wait_for("STATUS=2 accounts, 1 failing"));
+  home.configure(account());
+  daemon->signal(SIGHUP);
+  EXPECT_TRUE(manager.wait_for("STATUS=1 account, all well"));
+  stop();
+}
+
 TEST_F(Daemon, SighupTakesANewAccountAndLetsARemovedOneGo) {
   server.add_user("bob", "open-sesame");
   server.add_to("bob", small_message("for bob"));
@@ -134,6 +195,10 @@ TEST_F(Daemon, SecondOneOnTheSameStateIsRefused) {
 TEST_F(Daemon, StatusKnowsItAndTheNextSync) {
   start();
   ASSERT_TRUE(sessions_done(1));
+  // Nothing more happens for an hour, and the plan is written all the same.
+  const auto next_sync = [&] { return json_at(home.run({"status", "--json"}).out, "accounts[0].next_sync"); };
+  const std::string in_half_an_hour = rfc3339_utc(system_clock().wall() + std::chrono::minutes(30));
+  EXPECT_TRUE(comes_true([&] { return next_sync() != "null" && next_sync() > in_half_an_hour; }));
   const ProgramResult status = home.run({"status", "--json"});
   EXPECT_EQ(json_at(status.out, "daemon.running"), "true");
   EXPECT_EQ(json_at(status.out, "daemon.pid"), std::to_string(daemon->pid()));

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <iostream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -35,6 +36,21 @@ class LogTest : public testing::Test {
 TEST_F(LogTest, ABareLineHasNoTimeAndNamesTheAccount) {
   EXPECT_EQ(logged(LogFormat::bare, [] { log_info("work", "3 messages"); }), "work: 3 messages\n");
   EXPECT_EQ(logged(LogFormat::bare, [] { log_info("", "started"); }), "started\n");
+}
+
+TEST_F(LogTest, LinesAreWrittenInTheirFrame) {
+  EXPECT_EQ(logged(LogFormat::bare,
+                   [] {
+                     frame_log([](const std::function<void()>& write) {
+                       std::cerr << "<";
+                       write();
+                       std::cerr << ">";
+                     });
+                     log_info("", "framed");
+                     frame_log({});
+                     log_info("", "not framed");
+                   }),
+            "<framed\n>not framed\n");
 }
 
 TEST_F(LogTest, WarningsAndErrorsSaySo) {

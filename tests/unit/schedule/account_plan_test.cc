@@ -82,6 +82,34 @@ TEST(AccountPlan, SuccessEndsAllTrouble) {
   EXPECT_LE(record(plan, {.error = ErrorCode::certificate}), kNow + 10min);
 }
 
+TEST(AccountPlan, RefusalsOfOtherProcessesCount) {
+  AccountPlan plan = fresh();
+  EXPECT_EQ(record(plan, {.error = ErrorCode::login_refused, .refusals = 3}), std::nullopt);
+  EXPECT_TRUE(plan.needs_operator());
+  plan.forgive();
+  EXPECT_EQ(record(plan, {.error = ErrorCode::login_refused, .refusals = 4}), std::nullopt);
+}
+
+TEST(AccountPlan, TroubleReachesOverARestart) {
+  const Account account{.name = "work", .standing = {.needs_operator = true, .failures = 2, .last_error = ErrorCode::certificate}};
+  AccountPlan plan(account, kWall, kNow);
+  EXPECT_TRUE(plan.needs_operator());
+  EXPECT_EQ(plan.failures(), 2U);
+  EXPECT_GT(record(plan, {.error = ErrorCode::certificate}), kNow + 20min);
+}
+
+TEST(LeftToOperator, IsWhatNeedsOneUntilItsTimeHasCome) {
+  const auto left = [](Standing standing) { return left_to_operator(standing, kWall); };
+  EXPECT_FALSE(left({}));
+  EXPECT_FALSE(left({.failures = 5, .last_error = ErrorCode::network}));
+  EXPECT_TRUE(left({.needs_operator = true, .last_error = ErrorCode::login_refused}));
+  EXPECT_TRUE(left({.needs_operator = true, .last_error = ErrorCode::login_refused, .next_sync = kWall + 1s}));
+  EXPECT_FALSE(left({.needs_operator = true, .last_error = ErrorCode::login_refused, .next_sync = kWall}));
+  // No server is asked before these are in order.
+  EXPECT_FALSE(left({.needs_operator = true, .last_error = ErrorCode::mailstore_unavailable, .next_sync = kWall + 1h}));
+  EXPECT_FALSE(left({.needs_operator = true, .last_error = ErrorCode::secret_unavailable, .next_sync = kWall + 1h}));
+}
+
 TEST(AccountPlan, ForgivenAccountHasThreeTriesAgain) {
   AccountPlan plan = fresh();
   for (int i = 0; i < 3; ++i) record(plan, {.error = ErrorCode::login_refused});

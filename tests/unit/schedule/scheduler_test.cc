@@ -84,6 +84,14 @@ class SchedulerTest : public testing::Test {
     const std::lock_guard lock(mutex_);
     return plans_.contains(name);
   }
+  std::size_t reports() {
+    const std::lock_guard lock(mutex_);
+    return reports_;
+  }
+  void await_reports(std::size_t count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return reports_ >= count; });
+  }
   // One session, from its start to its plan.
   Planned run_once(const std::string& name, const Result& result) {
     end(name, result);
@@ -119,6 +127,7 @@ class SchedulerTest : public testing::Test {
   void note(const std::vector<Planned>& plans) {
     const std::lock_guard lock(mutex_);
     for (const Planned& plan : plans) plans_.insert_or_assign(plan.account, plan);
+    ++reports_;
     changed_.notify_all();
   }
 
@@ -127,6 +136,7 @@ class SchedulerTest : public testing::Test {
   std::size_t most_at_once_ = 0;
   std::map<std::string, Result> results_;
   std::map<std::string, Planned> plans_;
+  std::size_t reports_ = 0;
   bool let_all_go_ = false;
   std::atomic<bool> all_ended_ = false;
 
@@ -156,6 +166,20 @@ TEST_F(SchedulerTest, FewAccountsStartAtOnceTheOthersOneAfterTheOther) {
   EXPECT_EQ(plan_of("l").next_sync, clock_.wall() + 400ms);
   await_sessions(8);
   EXPECT_THAT(started(), UnorderedElementsAre("a", "b", "c", "d", "e", "f", "g", "h"));
+}
+
+TEST_F(SchedulerTest, ReportsOnceMoreWhereThatIsAskedFor) {
+  start({account("work")});
+  run_once("work", {});
+  const std::size_t before = reports();
+  const SteadyTime now = clock_.steady();
+  scheduler_->report_again(now + 5s);
+  scheduler_->report_again(now + 9s);  // the earlier one counts, for both
+  advance(5s);
+  await_reports(before + 1);
+  advance(5min);
+  await_sessions(2);
+  EXPECT_EQ(reports(), before + 1);
 }
 
 TEST_F(SchedulerTest, ManyAccountsAreSpreadOverTheirInterval) {
@@ -241,6 +265,24 @@ TEST_F(SchedulerTest, SecretRefusedThreeTimesIsNotTriedUntilTheAccountIsNamed) {
   await_sessions(6);
   EXPECT_EQ(started().back(), "work");
   EXPECT_FALSE(run_once("work", {}).needs_operator);
+}
+
+TEST_F(SchedulerTest, AccountLeftToItsOperatorWaitsAlsoAtTheStart) {
+  Account stopped = account("stopped");
+  stopped.standing = {.needs_operator = true, .failures = 3, .last_error = ErrorCode::login_refused};
+  Account later = account("later");
+  later.standing = {.needs_operator = true, .failures = 1, .last_error = ErrorCode::certificate, .next_sync = clock_.wall() + 20min};
+  start({stopped, later, account("well")});
+  await_sessions(1);
+  EXPECT_EQ(plan_of("stopped").next_sync, std::nullopt);
+  EXPECT_EQ(plan_of("later").next_sync, clock_.wall() + 20min);
+  EXPECT_THAT(started(), ElementsAre("well"));
+  advance(20min);
+  await_sessions(2);
+  EXPECT_THAT(started(), ElementsAre("well", "later"));
+  scheduler_->replace_accounts({stopped, later, account("well")});
+  await_sessions(3);
+  EXPECT_THAT(started(), ElementsAre("well", "later", "stopped"));
 }
 
 TEST_F(SchedulerTest, SyncNowIgnoresTheIntervalButNotLoginDelay) {

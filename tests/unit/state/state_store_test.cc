@@ -201,8 +201,9 @@ TEST_F(StateStoreTest, AnOlderSchemaIsBroughtUpWithItsRows) {
   for (const char* sql :
        {"ALTER TABLE mailstore DROP COLUMN suspended", "ALTER TABLE mailstore DROP COLUMN sync_failures", "ALTER TABLE account DROP COLUMN rekeyings",
         "ALTER TABLE account DROP COLUMN top_fails", "ALTER TABLE account DROP COLUMN surprises", "ALTER TABLE account DROP COLUMN expire_days",
-        "ALTER TABLE message DROP COLUMN dele_sent", "ALTER TABLE account DROP COLUMN login_delay", "ALTER TABLE account DROP COLUMN last_login",
-        "DROP TABLE server_memory", "DROP TRIGGER message_erased", "DROP INDEX message_by_removal", "PRAGMA user_version=2"})
+        "ALTER TABLE account DROP COLUMN login_delay", "ALTER TABLE account DROP COLUMN last_login", "ALTER TABLE account DROP COLUMN refusals",
+        "ALTER TABLE account DROP COLUMN tried_with", "ALTER TABLE message DROP COLUMN dele_sent", "DROP TABLE server_memory",
+        "DROP TRIGGER message_erased", "DROP INDEX message_by_removal", "PRAGMA user_version=2"})
     change(sql);
   const auto store = open();
   ASSERT_EQ(store->mailstores(kAccount).size(), 1U);

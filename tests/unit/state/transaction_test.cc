@@ -127,6 +127,8 @@ TEST_F(TransactionTest, UpdateKeepsEverythingButIdTotalsAndPlan) {
   row.expire_days = 0;
   row.login_delay = std::chrono::minutes(10);
   row.last_login = kAt;
+  row.refusals = 2;
+  row.tried_with = "this";
   row.marker = "uidl";
   row.policy = "14d";
   change([&](Transaction& transaction) { transaction.update_account(row); });
@@ -152,6 +154,8 @@ TEST_F(TransactionTest, UpdateKeepsEverythingButIdTotalsAndPlan) {
   EXPECT_EQ(found.expire_days, 0U);
   EXPECT_EQ(found.login_delay, std::chrono::minutes(10));
   EXPECT_EQ(found.last_login, kAt);
+  EXPECT_EQ(found.refusals, 2U);
+  EXPECT_EQ(found.tried_with, "this");
   EXPECT_EQ(found.marker, "uidl");
   EXPECT_EQ(found.policy, "14d");
   EXPECT_FALSE(found.next_sync.has_value());
