@@ -24,6 +24,13 @@ struct CommandLine : testing::Test {
     home.configure({.name = "work", .port = server.port()});
   }
 
+  // With the options in front.
+  [[nodiscard]] ProgramResult run(const std::vector<std::string>& arguments) const {
+    std::vector<std::string> all = {"-c", home.config_file(), "--state-dir", home.state_dir()};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    return run_program({.arguments = all, .environment = {{"HOME", home.folder() / "home"}}});
+  }
+
   MaildropServer server;
   ProgramHome home;
 };
@@ -71,6 +78,66 @@ TEST_F(CommandLine, DoubleDashEndsOptions) {
                          .environment = {{"HOME", home.folder() / "home"}}})
                 .status,
             0);
+}
+
+TEST_F(CommandLine, ArgumentsAreTakenAsTheyAre) {
+  const std::vector<std::string> uids = {"[a,b]", "a", "b", "-dash", "++", "list", "[]"};
+  for (const std::string& uid : uids) server.add(small_message("message " + uid), uid);
+  for (const std::string& uid : uids) {
+    const ProgramResult result = run({"show", "work", "--", uid});
+    EXPECT_EQ(result.status, 0) << uid << ": " << result.err;
+    EXPECT_THAT(result.out, HasSubstr("Subject: message " + uid));
+  }
+  EXPECT_EQ(home.run({"sync"}).status, 0);
+  EXPECT_THAT(home.run({"refetch", "work", "[a,b]"}).out, HasSubstr("1 message "));
+  EXPECT_THAT(home.run({"refetch", "work", "[-dash,b]"}).err, HasSubstr("no message \"[-dash,b]\""));
+  EXPECT_THAT(run({"skip", "work", "--", "[a,x]", "-dash"}).err, HasSubstr("no message \"[a,x]\""));
+  EXPECT_THAT(run({"rename", "work", "--", "-x"}).err, HasSubstr("\"-x\" is no account name"));
+  EXPECT_EQ(run({"forget", "--yes", "--", "work"}).status, 0);
+}
+
+TEST_F(CommandLine, UnknownOptionIsNamedWithTheNearest) {
+  EXPECT_THAT(run({"--versoin"}).err, AllOf(HasSubstr("unknown option \"--versoin\""), HasSubstr("\"--version\"")));
+  EXPECT_THAT(run({"sync", "--dryrun"}).err, AllOf(HasSubstr("unknown option \"--dryrun\""), HasSubstr("\"--dry-run\""), HasSubstr("sync --help")));
+  EXPECT_THAT(run({"list", "work", "other"}).err, HasSubstr("\"other\" is one argument too many"));
+}
+
+TEST_F(CommandLine, CommandIsMissingAndNotASubcommand) {
+  EXPECT_THAT(run({"--json"}).err, HasSubstr("a command is required"));
+  const ProgramResult result = run({"-v"});
+  EXPECT_EQ(result.status, 64);
+  EXPECT_THAT(result.err, AllOf(HasSubstr("a command is required"), Not(HasSubstr("ubcommand"))));
+  EXPECT_THAT(run({"--help"}).out, Not(HasSubstr("UBCOMMAND")));
+}
+
+TEST_F(CommandLine, ShortOptionsMayStandTogether) {
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"-vc", home.config_file(), "sync"}, {"-vc" + home.config_file(), "sync"}}) {
+    std::vector<std::string> all = {"--state-dir", home.state_dir()};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    const ProgramResult result = run_program({.arguments = all, .environment = {{"HOME", home.folder() / "home"}}});
+    EXPECT_EQ(result.status, 0) << result.err;
+  }
+}
+
+TEST_F(CommandLine, OptionWithAValueNeedsOneAndOnlyOne) {
+  const auto expect = [](const std::vector<std::string>& arguments, const std::string& told) {
+    const ProgramResult result = run_program({.arguments = arguments, .environment = {{"HOME", "/nonexistent"}}});
+    EXPECT_EQ(result.status, 64) << result.err;
+    EXPECT_THAT(result.err, HasSubstr(told));
+  };
+  expect({"sync", "--state-dir", "/a", "--state-dir", "/b"}, "--state-dir is given twice");
+  expect({"sync", "-c", "/a", "--config=/b"}, "--config is given twice");
+  expect({"sync", "-c", ""}, "--config needs a value that is not empty");
+  expect({"sync", "--config=", "work"}, "--config needs a value that is not empty");
+  expect({"sync", "--state-dir", ""}, "--state-dir needs a value that is not empty");
+  expect({"sync", "--state-dir"}, "--state-dir needs a value");
+  expect({"show", "work", "--number", "0"}, "\"0\" is no message-number");
+}
+
+TEST_F(CommandLine, HelpOfACommandNamesTheOtherOptionsToo) {
+  EXPECT_THAT(run({"sync", "--help"}).out, HasSubstr("popsync --help"));
+  EXPECT_THAT(run({"status", "--help"}).out, HasSubstr("none: all\n"));
 }
 
 TEST_F(CommandLine, VersionAndHelpNeedNoConfiguration) {
