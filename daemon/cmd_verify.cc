@@ -6,27 +6,28 @@
 #include "commands.h"
 #include "json_text.h"
 #include "look.h"
+#include "sync/row_names.h"
 #include "sync/verification.h"
 
 namespace popsync {
 namespace {
 
-void print_text(const std::string& name, const sync::Verification& found) {
+void print_text(const std::string& name, const sync::Verification& found, const sync::RowNames& names) {
   std::cout << name << ": " << counted(found.published, "message") << " published, " << found.missing.size() << " not in the Maildir any more\n";
   for (const state::PublishedRow& row : found.missing) {
-    std::cout << "  " << pop3::to_text(row.uid) << "  " << row.name << (row.unverified ? "  (moved or deleted before a crash was recovered)" : "")
+    std::cout << "  " << names.of(row.id, row.uid) << "  " << row.name << (row.unverified ? "  (moved or deleted before a crash was recovered)" : "")
               << '\n';
   }
 }
 
-Poco::JSON::Object::Ptr as_json(const std::string& name, const sync::Verification& found) {
+Poco::JSON::Object::Ptr as_json(const std::string& name, const sync::Verification& found, const sync::RowNames& names) {
   auto account = json_object();
   account->set("name", name);
   account->set("published", found.published);
   auto missing = json_array();
   for (const state::PublishedRow& row : found.missing) {
     auto message = json_object();
-    message->set("uid", pop3::to_text(row.uid));
+    message->set("uid", names.of(row.id, row.uid));
     message->set("file", row.name);
     missing->add(message);
   }
@@ -44,8 +45,9 @@ int cmd_verify(Program& program) {
     const auto stored = stored_account(store.get(), program, *account);
     const sync::Verification found = stored ? sync::verify_account(*store, real_fs(), *stored) : sync::Verification{};
     differences = differences || !found.missing.empty();
-    accounts->add(as_json(account->name, found));
-    if (!program.options.json) print_text(account->name, found);
+    const sync::RowNames names(found.missing.empty() ? std::vector<state::MessageRow>{} : store->messages(stored->id));
+    accounts->add(as_json(account->name, found, names));
+    if (!program.options.json) print_text(account->name, found, names);
   }
   if (program.options.json) {
     auto answer = json_answer();

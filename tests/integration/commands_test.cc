@@ -216,6 +216,13 @@ TEST_F(Commands, StatusTellsTheLastErrorAndItsExitCode) {
   EXPECT_EQ(json_at(run({"status", "--json"}).out, "accounts[0].consecutive_failures"), "0");
 }
 
+TEST_F(Commands, DryRunNamesWhatItWouldDelete) {
+  run({"sync"});
+  configure({"leave_on_server = false"});
+  EXPECT_THAT(run({"sync", "--dry-run"}).out, AllOf(HasSubstr("delete  uid-one\n"), HasSubstr("delete  uid%20two\n")));
+  EXPECT_EQ(server.count(), 2U);
+}
+
 // protocol.md 35
 TEST_F(Commands, StatusAndCheckTellThatTheServerDeletesByItself) {
   run({"sync"});
