@@ -123,6 +123,41 @@ TEST_F(Commands, VerifyIsContentUntilAFileIsMissing) {
   EXPECT_NE(json_at(result.out, "accounts[0].missing[0].uid"), "(absent)");
 }
 
+TEST_F(Commands, VerifyGoesOnPastAnAccountThatCannotBeVerified) {
+  server.add_user("bob", "open-sesame");
+  server.add_user("carol", "open-sesame");
+  server.add_to("bob", small_message("three"));
+  server.add_to("carol", small_message("four"));
+  const auto accounts = [&](const std::string& user) {
+    home.configure_all({{.name = "a", .port = server.port()},
+                        {.name = "b", .port = server.port(), .user = user},
+                        {.name = "c", .port = server.port(), .user = "carol"}});
+  };
+  accounts("bob");
+  run({"sync"});
+  accounts("dave");
+  std::filesystem::remove_all(home.maildir("a"));
+  std::filesystem::remove(message_files(home.maildir("c")).front());
+  const ProgramResult text = home.run({"verify"});
+  EXPECT_EQ(text.status, 78);
+  EXPECT_THAT(text.err, AllOf(HasSubstr("error: a: mailstore is gone"), HasSubstr("error: b: ")));
+  EXPECT_THAT(text.out, HasSubstr("c: 1 message published, 1 not in the Maildir"));
+  const ProgramResult json = home.run({"verify", "--json"});
+  EXPECT_EQ(json.status, 78);
+  EXPECT_EQ(json.err, "");
+  EXPECT_EQ(json_at(json.out, "accounts[0].error.code"), "mailstore_unavailable");
+  EXPECT_EQ(json_at(json.out, "accounts[1].error.code"), "account_identity");
+  EXPECT_EQ(json_at(json.out, "accounts[2].error"), "null");
+  EXPECT_EQ(json_at(json.out, "accounts[2].published"), "1");
+}
+
+TEST_F(Commands, VerifyNamesTheMbox) {
+  home.configure_with("[accounts.home]\nhost = \"127.0.0.1\"\nport = " + std::to_string(server.port()) + "\nuser = \"alice\"\ntls = \"none\"\n" +
+                      "password = \"open-sesame\"\nallow_insecure_auth = true\nmbox = \"" + (home.folder() / "mbox") + "\"\n");
+  run({"sync"});
+  EXPECT_THAT(run({"verify"}).out, HasSubstr("2 messages published, 0 not in the mbox any more"));
+}
+
 TEST_F(Commands, VerifyKnowsMessagesThatAReaderMovedAndFlagged) {
   run({"sync"});
   const std::string file = message_files(home.maildir()).front();
