@@ -30,6 +30,12 @@ struct CommandLine : testing::Test {
     all.insert(all.end(), arguments.begin(), arguments.end());
     return run_program({.arguments = all, .environment = {{"HOME", home.folder() / "home"}}});
   }
+  [[nodiscard]] ProgramResult in_shell(const std::string& line) const {
+    const std::string script = "config=\"$1\" state=\"$2\"; popsync() { \"$0\" -c \"$config\" --state-dir \"$state\" \"$@\"; }; " + line;
+    return run_program({.arguments = {"-c", script, built_program(), home.config_file(), home.state_dir()},
+                        .environment = {{"HOME", home.folder() / "home"}},
+                        .program = "/bin/sh"});
+  }
 
   MaildropServer server;
   ProgramHome home;
@@ -138,6 +144,30 @@ TEST_F(CommandLine, OptionWithAValueNeedsOneAndOnlyOne) {
 TEST_F(CommandLine, HelpOfACommandNamesTheOtherOptionsToo) {
   EXPECT_THAT(run({"sync", "--help"}).out, HasSubstr("popsync --help"));
   EXPECT_THAT(run({"status", "--help"}).out, HasSubstr("none: all\n"));
+}
+
+// ---- standard streams
+
+TEST_F(CommandLine, OutputThatDoesNotArriveIsAnError) {
+  for (const char* command : {"list work --json", "status", "config", "--help", "sync --dry-run"}) {
+    const ProgramResult result = in_shell(std::string("popsync ") + command + " >/dev/full");
+    EXPECT_EQ(result.status, 74) << command;
+    EXPECT_THAT(result.err, HasSubstr("standard output cannot be written: No space left on device")) << command;
+  }
+}
+
+TEST_F(CommandLine, ReaderThatHasReadEnoughIsToldNothing) {
+  for (int i = 0; i < 3000; ++i) server.add(small_message("one"), "uid-" + std::string(60, 'x') + std::to_string(i));
+  const ProgramResult result = in_shell("{ popsync list work; echo status $? >&2; } | head -n 1");
+  EXPECT_EQ(result.err, "status 74\n");
+}
+
+TEST_F(CommandLine, ClosedStreamsAreNoFileOfOurs) {
+  EXPECT_EQ(in_shell("popsync sync <&- >&- 2>&-").status, 0);
+  EXPECT_EQ(in_shell("popsync list work <&- >&- 2>&-").status, 0);
+  EXPECT_EQ(in_shell("popsync forget no-such-account --yes >&- 2>&-").status, 64);
+  EXPECT_EQ(home.run({"status"}).status, 0);
+  EXPECT_EQ(messages_in(home.maildir("work")), as_stored(server.messages()));
 }
 
 TEST_F(CommandLine, VersionAndHelpNeedNoConfiguration) {
