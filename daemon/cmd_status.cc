@@ -74,14 +74,19 @@ int exit_status_of(const AccountStatus& status) {
   return exit_status(code.value_or(ErrorCode::bug));
 }
 
+// Found now, and not by a session.
+state::LastError as_last_error(const Error& error) {
+  return {.at = system_clock().wall(), .code = std::string(name_of(error.code())), .message = error.message(), .hint = error.hint()};
+}
+
 Poco::Dynamic::Var last_error_json(const AccountStatus& status) {
-  if (status.trouble) return json_error(status.trouble);
-  if (!status.row.last_error) return {};
+  if (!status.trouble && !status.row.last_error) return {};
+  const state::LastError last = status.trouble ? as_last_error(*status.trouble) : *status.row.last_error;
   auto error = json_object();
-  error->set("at", rfc3339_utc(status.row.last_error->at));
-  error->set("code", status.row.last_error->code);
-  error->set("message", status.row.last_error->message);
-  error->set("hint", status.row.last_error->hint);
+  error->set("at", rfc3339_utc(last.at));
+  error->set("code", last.code);
+  error->set("message", last.message);
+  error->set("hint", last.hint);
   return error;
 }
 

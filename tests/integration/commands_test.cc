@@ -268,6 +268,15 @@ TEST_F(Commands, StatusAndCheckTellThatTheServerDeletesByItself) {
     run({"sync"});
     EXPECT_THAT(run({"status"}).out, HasSubstr(told));
     EXPECT_THAT(run({"check", "--connect"}).out, HasSubstr(told));
+TEST_F(Commands, StatusTellsSinceWhenAnAccountIsAnotherUsers) {
+  run({"sync"});
+  home.configure({.port = server.port(), .user = "bob"});
+  const ProgramResult status = run({"status", "--json"});
+  EXPECT_EQ(json_at(status.out, "accounts[0].last_error.code"), "account_identity");
+  EXPECT_THAT(json_at(status.out, "accounts[0].last_error.at"), testing::MatchesRegex("[0-9-]+T[0-9:]+Z"));
+  EXPECT_THAT(json_at(status.out, "accounts[0].last_error.hint"), HasSubstr("popsync rename"));
+}
+
   }
   EXPECT_EQ(json_at(run({"status", "--json"}).out, "accounts[0].expire_days"), "31");
   server.change([](MaildropKnobs& knobs) { knobs.expire = "NEVER"; });
