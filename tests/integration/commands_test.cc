@@ -199,6 +199,23 @@ TEST_F(Commands, RenameCarriesTheStateOver) {
   EXPECT_EQ(home.run({"rename", "private", "bad/name"}).status, 64);
 }
 
+TEST_F(Commands, RenameToTheSameNameIsNoReasonToForgetAnything) {
+  run({"sync"});
+  const ProgramResult result = home.run({"rename", "home", "home"});
+  EXPECT_EQ(result.status, 64);
+  EXPECT_THAT(result.err, AllOf(HasSubstr("the same: home"), Not(HasSubstr("forget"))));
+}
+
+TEST_F(Commands, NameInTheConfigurationLeadsToTheOneOfTheState) {
+  run({"sync"});
+  run({"rename", "home", "private"});
+  for (const std::vector<std::string>& arguments : {std::vector<std::string>{"forget", "home", "--yes"}, {"rename", "home", "other"}}) {
+    const ProgramResult result = home.run(arguments);
+    EXPECT_EQ(result.status, 64);
+    EXPECT_THAT(result.err, AllOf(HasSubstr("under the name private"), HasSubstr("`popsync " + arguments.front() + " private`")));
+  }
+}
+
 TEST_F(Commands, ForgetAsksOrWantsYesAndThenEverythingIsNew) {
   run({"sync"});
   const ProgramResult asked = home.run({"forget", "home"});
