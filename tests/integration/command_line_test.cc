@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <signal.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 
@@ -206,6 +207,25 @@ TEST_F(CommandLine, NoAccountAtAllEndsWith78) {
     EXPECT_EQ(result.status, 78) << command;
     EXPECT_THAT(result.err, HasSubstr("no account"));
   }
+}
+
+TEST_F(CommandLine, NoEnabledAccountSaysHowToEnableOne) {
+  home.configure({.name = "work", .port = server.port(), .more = {"enabled = false"}});
+  const ProgramResult result = home.run({"sync"});
+  EXPECT_EQ(result.status, 78);
+  EXPECT_THAT(result.err, AllOf(HasSubstr("no account is enabled"), HasSubstr("enabled = true")));
+}
+
+TEST_F(CommandLine, ConfigurationFileThatIsNoFileIsRefused) {
+  const std::string drop_in = home.folder() / "config/conf.d/x.toml";
+  std::filesystem::create_directories(home.folder() / "config/conf.d");
+  ASSERT_EQ(::mkfifo(drop_in.c_str(), 0600), 0);
+  const ProgramResult result = home.run({"check"});
+  EXPECT_EQ(result.status, 78);
+  EXPECT_THAT(result.err, AllOf(HasSubstr("x.toml"), HasSubstr("no regular file")));
+  std::filesystem::remove(drop_in);
+  std::filesystem::create_symlink("/dev/null", drop_in);
+  EXPECT_EQ(home.run({"check"}).status, 0);
 }
 
 TEST_F(CommandLine, ConfigShowsTheEffectiveConfigurationAndMasksSecrets) {
