@@ -52,6 +52,7 @@ std::string hint_of(int number) {
   switch (number) {
     case EACCES:
     case EPERM: return "popsync runs as user " + std::to_string(::geteuid()) + ", which needs read, write and search permission there (ls -ld)";
+    case ENOTDIR: return "a file is in the way where the path needs a folder: move it away, or name another folder";
     case EROFS: return "the file system is mounted read-only: has it had errors (dmesg)?";
     default: return "";
   }
