@@ -6,10 +6,8 @@
 #include <iostream>
 
 #include "base/error.h"
-#include "base/escape.h"
 #include "base/format.h"
 #include "base/fs.h"
-#include "base/nearest.h"
 #include "commands.h"
 #include "delivery/maildir.h"
 #include "look.h"
@@ -33,11 +31,7 @@ int cmd_forget(Program& program) {
   const auto store = state::StateStore::open_existing(program.paths.state_dir);
   const auto rows = store ? store->accounts() : std::vector<state::AccountRow>{};
   const auto row = std::ranges::find(rows, name, &state::AccountRow::name);
-  if (row == rows.end()) {
-    std::vector<std::string> names;
-    for (const state::AccountRow& each : rows) names.push_back(each.name);
-    throw Error(ErrorCode::unknown_account, "the state knows no account \"" + escaped(name) + "\"" + did_you_mean(name, names));
-  }
+  if (row == rows.end()) refuse_unknown_to_state(program, store.get(), name, "forget");
   const std::uint64_t messages = store->seen_count(row->id);
   if (!program.options.yes) {
     if (::isatty(STDIN_FILENO) != 1) throw Error(ErrorCode::usage, "forget asks on a terminal; there is none", "say --yes if it is meant");

@@ -3,45 +3,37 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <iostream>
-#include <unordered_map>
 
 #include "account_wiring.h"
 #include "base/format.h"
 #include "commands.h"
 #include "json_text.h"
 #include "look.h"
+#include "unique_id_arguments.h"
 
 namespace popsync {
 namespace {
 
 struct Line {
   pop3::ListingEntry entry;
-  std::size_t occurrence = 1;  // among entries with this unique-id
+  std::size_t occurrence = 1;  // k of UID#k
   std::string_view state;
 };
 
-std::string_view state_of(const pop3::ListingEntry& entry, const std::vector<const state::MessageRow*>& rows, std::uint64_t max_message_size) {
-  const state::MessageRow* match = nullptr;
-  for (const state::MessageRow* row : rows) {
-    if (!match || row->list_size == entry.list_size) match = row;
-  }
-  if (match == nullptr) return entry.list_size.value_or(0) > max_message_size ? "too big" : "new";
-  switch (match->state) {
+std::string_view state_of(const pop3::ListingEntry& entry, const state::MessageRow* row, std::uint64_t max_message_size) {
+  if (row == nullptr) return entry.list_size.value_or(0) > max_message_size ? "too big" : "new";
+  switch (row->state) {
     case state::RowState::held: return "held";
     case state::RowState::skipped: return "skipped";
     default: return "seen";
   }
 }
 
-std::vector<Line> lines_of(const std::vector<pop3::ListingEntry>& entries, const std::vector<state::MessageRow>& rows,
+std::vector<Line> lines_of(const std::vector<pop3::ListingEntry>& entries, const std::vector<sync::EntryName>& names,
                            std::uint64_t max_message_size) {
-  std::unordered_map<std::string, std::vector<const state::MessageRow*>> by_uid;
-  for (const state::MessageRow& row : rows) by_uid[row.uid.octets].push_back(&row);
-  std::unordered_map<std::string, std::size_t> occurrences;
   std::vector<Line> lines;
-  for (const pop3::ListingEntry& entry : entries) {
-    lines.push_back(
-        {.entry = entry, .occurrence = ++occurrences[entry.uid.octets], .state = state_of(entry, by_uid[entry.uid.octets], max_message_size)});
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    lines.push_back({.entry = entries[i], .occurrence = names[i].occurrence, .state = state_of(entries[i], names[i].row, max_message_size)});
   }
   return lines;
 }
@@ -78,9 +70,8 @@ int cmd_list(Program& program) {
   const StopOnSignal stop;
   net::MaildropListing listing;
   with_session(program, account, store.get(), stop.signal(), [&](sync::OpenSession& session) { listing = session.client->listing(); });
-  const auto stored = stored_account(store.get(), program, account);
-  const auto rows = stored ? store->messages(stored->id) : std::vector<state::MessageRow>{};
-  const auto lines = lines_of(listing.entries, rows, account.max_message_size);
+  const KnownMessages known(program, account, store.get());
+  const auto lines = lines_of(listing.entries, known.names_in(listing.entries), account.max_message_size);
   if (program.options.json) {
     print_lines_as_json(account.name, lines);
   } else {

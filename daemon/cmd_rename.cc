@@ -5,7 +5,6 @@
 
 #include "base/error.h"
 #include "base/escape.h"
-#include "base/nearest.h"
 #include "commands.h"
 #include "config/config_sections.h"
 #include "look.h"
@@ -18,14 +17,11 @@ int cmd_rename(Program& program) {
   const std::string& new_name = program.options.new_name;
   if (!config::is_account_name(new_name))
     throw Error(ErrorCode::usage, "\"" + escaped(new_name) + "\" is no account name", "letters, digits and . _ @ + -, at most 64");
+  if (old_name == new_name) throw Error(ErrorCode::usage, "the old and the new name are the same: " + new_name);
   const auto store = state::StateStore::open_existing(program.paths.state_dir);
   const auto rows = store ? store->accounts() : std::vector<state::AccountRow>{};
   const auto old_row = std::ranges::find(rows, old_name, &state::AccountRow::name);
-  if (old_row == rows.end()) {
-    std::vector<std::string> names;
-    for (const state::AccountRow& row : rows) names.push_back(row.name);
-    throw Error(ErrorCode::unknown_account, "the state knows no account \"" + escaped(old_name) + "\"" + did_you_mean(old_name, names));
-  }
+  if (old_row == rows.end()) refuse_unknown_to_state(program, store.get(), old_name, "rename");
   if (std::ranges::count(rows, new_name, &state::AccountRow::name) > 0) {
     throw Error(ErrorCode::usage, "the state has an account " + new_name + " already", "`popsync forget " + new_name + "` drops it");
   }

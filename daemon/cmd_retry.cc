@@ -6,6 +6,7 @@
 #include "commands.h"
 #include "look.h"
 #include "state/transaction.h"
+#include "sync/row_names.h"
 #include "unique_id_arguments.h"
 
 namespace popsync {
@@ -13,11 +14,11 @@ namespace {
 
 enum class Word { retry, skip };
 
-void refuse_not_held(const state::MessageRow& row, Word word) {
+void refuse_not_held(const state::MessageRow& row, const std::string& name, Word word) {
   if (row.state == state::RowState::held || (word == Word::retry && row.state == state::RowState::skipped)) return;
   const std::string advice =
       word == Word::retry ? "it was fetched or seeded; `popsync refetch` fetches it again" : "`popsync status` lists the held messages";
-  throw Error(ErrorCode::unknown_uid, "message " + pop3::to_text(row.uid) + " is not held", advice);
+  throw Error(ErrorCode::unknown_uid, "message " + name + " is not held", advice);
 }
 
 int decide(Program& program, Word word) {
@@ -30,7 +31,8 @@ int decide(Program& program, Word word) {
   const state::FileLock lock =
       state::lock_account(store->directory(), stored->id, program.lock_name(), options.wait.value_or(state::kLockWaitDefault), stop.signal());
   const auto rows = rows_named(*store, *stored, options.uids);
-  for (const state::MessageRow& row : rows) refuse_not_held(row, word);
+  const sync::RowNames names(store->messages(stored->id));
+  for (const state::MessageRow& row : rows) refuse_not_held(row, names.of(row.id, row.uid), word);
   auto transaction = store->begin();
   for (const state::MessageRow& row : rows) word == Word::retry ? transaction.retry_held(row.id) : transaction.skip_held(row.id);
   transaction.commit();

@@ -14,11 +14,12 @@ namespace {
 constexpr std::uint32_t kBodyLines = 20;
 constexpr std::size_t kLineOctetsMax = 1000;
 
-pop3::MessageNumber find_number(net::Pop3Client& client, const std::string& text, const std::string& account) {
-  const pop3::UniqueIdText wanted = parse_uid_argument(text);
-  std::size_t occurrence = 0;
-  for (const pop3::ListingEntry& entry : client.listing().entries) {
-    if (entry.uid == wanted.uid && ++occurrence == wanted.occurrence) return entry.number;
+pop3::MessageNumber find_number(const std::vector<pop3::ListingEntry>& entries, const KnownMessages& known, const std::string& text,
+                                const std::string& account) {
+  const pop3::UniqueIdText wanted = parse_uid_argument(text, account);
+  const auto names = known.names_in(entries);
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (entries[i].uid == wanted.uid && names[i].occurrence == wanted.occurrence) return entries[i].number;
   }
   refuse_unknown_uid(text, account);
 }
@@ -37,13 +38,14 @@ void print_escaped(const std::string& message) {
 int cmd_show(Program& program) {
   const Options& options = program.options;
   if (options.uids.empty() == !options.number)
-    throw Error(ErrorCode::usage, "show takes a unique-id or --number N", "popsync list ACCOUNT prints both");
+    throw Error(ErrorCode::usage, "show takes a unique-id or --number N", "`popsync list " + escaped(options.accounts.front()) + "` prints both");
   const config::Account& account = *program.chosen_accounts().front();
   const auto store = state::StateStore::open_existing(program.paths.state_dir);
   const StopOnSignal stop;
   with_session(program, account, store.get(), stop.signal(), [&](sync::OpenSession& session) {
-    const pop3::MessageNumber number =
-        options.number ? pop3::MessageNumber{*options.number} : find_number(*session.client, options.uids.front(), account.name);
+    const pop3::MessageNumber number = options.number ? pop3::MessageNumber{*options.number}
+                                                      : find_number(session.client->listing().entries, KnownMessages(program, account, store.get()),
+                                                                    options.uids.front(), account.name);
     const auto text = session.client->top(number, kBodyLines);
     if (!text) {
       throw Error(ErrorCode::unknown_uid, "the server does not show message " + std::to_string(number.value),

@@ -12,6 +12,7 @@
 #include "daemon_status.h"
 #include "json_text.h"
 #include "look.h"
+#include "sync/row_names.h"
 #include "sync/suspension.h"
 
 namespace popsync {
@@ -23,8 +24,9 @@ struct AccountStatus {
   state::AccountRow row;  // empty where nothing is stored
   std::uint64_t seen = 0;
   std::vector<state::HeldRow> held;
-  std::string suspended;         // why the disk under its Maildir gets no mail
-  std::optional<Error> trouble;  // the stored account is another user's
+  std::vector<std::string> held_names;  // what they are called
+  std::string suspended;                // why the disk under its Maildir gets no mail
+  std::optional<Error> trouble;         // the stored account is another user's
 };
 
 std::string_view state_text(const config::Account& account, const state::AccountRow& row, bool suspended, bool syncing) {
@@ -36,14 +38,21 @@ std::string_view state_text(const config::Account& account, const state::Account
 }
 
 AccountStatus status_of(const Program& program, state::StateStore* store, const config::Account& account) {
-  AccountStatus status{
-      .name = account.name, .state = account.enabled ? "never" : "disabled", .row = {}, .seen = 0, .held = {}, .suspended = {}, .trouble = {}};
+  AccountStatus status{.name = account.name,
+                       .state = account.enabled ? "never" : "disabled",
+                       .row = {},
+                       .seen = 0,
+                       .held = {},
+                       .held_names = {},
+                       .suspended = {},
+                       .trouble = {}};
   try {
     const auto stored = stored_account(store, program, account);
     if (!stored) return status;
     status.row = *stored;
     status.seen = store->seen_count(stored->id);
     status.held = store->held(stored->id);
+    if (!status.held.empty()) status.held_names = sync::names_of_held(store->messages(stored->id), status.held);
     for (const state::MailstoreRow& row : store->mailstores(stored->id)) {
       if (row.path == mailstore_target(account).path) status.suspended = row.suspended;
     }
@@ -67,14 +76,19 @@ int exit_status_of(const AccountStatus& status) {
   return exit_status(code.value_or(ErrorCode::bug));
 }
 
+// Found now, and not by a session.
+state::LastError as_last_error(const Error& error) {
+  return {.at = system_clock().wall(), .code = std::string(name_of(error.code())), .message = error.message(), .hint = error.hint()};
+}
+
 Poco::Dynamic::Var last_error_json(const AccountStatus& status) {
-  if (status.trouble) return json_error(status.trouble);
-  if (!status.row.last_error) return {};
+  if (!status.trouble && !status.row.last_error) return {};
+  const state::LastError last = status.trouble ? as_last_error(*status.trouble) : *status.row.last_error;
   auto error = json_object();
-  error->set("at", rfc3339_utc(status.row.last_error->at));
-  error->set("code", status.row.last_error->code);
-  error->set("message", status.row.last_error->message);
-  error->set("hint", status.row.last_error->hint);
+  error->set("at", rfc3339_utc(last.at));
+  error->set("code", last.code);
+  error->set("message", last.message);
+  error->set("hint", last.hint);
   return error;
 }
 
@@ -93,11 +107,11 @@ Poco::JSON::Object::Ptr as_json(const AccountStatus& status) {
   out->set("octets_total", status.row.octets_total);
   out->set("expire_days", status.row.expire_days ? Poco::Dynamic::Var(*status.row.expire_days) : Poco::Dynamic::Var());
   auto held = json_array();
-  for (const state::HeldRow& row : status.held) {
+  for (std::size_t i = 0; i < status.held.size(); ++i) {
     auto message = json_object();
-    message->set("uid", pop3::to_text(row.uid));
-    message->set("reason", row.reason);
-    message->set("tries", row.tries);
+    message->set("uid", status.held_names[i]);
+    message->set("reason", status.held[i].reason);
+    message->set("tries", status.held[i].tries);
     held->add(message);
   }
   out->set("held", held);
@@ -136,9 +150,10 @@ void print_text(const AccountStatus& status, bool daemon_runs) {
               << rfc3339_utc(row.last_error->at) << ": " << row.last_error->message << '\n';
     if (!row.last_error->hint.empty()) std::cout << "    " << row.last_error->hint << '\n';
   }
-  for (const state::HeldRow& message : status.held) {
-    std::cout << "  held " << pop3::to_text(message.uid) << ": " << message.reason
-              << (message.tries > 0 ? ", tries: " + std::to_string(message.tries) : "") << '\n';
+  for (std::size_t i = 0; i < status.held.size(); ++i) {
+    const state::HeldRow& message = status.held[i];
+    std::cout << "  held " << status.held_names[i] << ": " << message.reason << (message.tries > 0 ? ", tries: " + std::to_string(message.tries) : "")
+              << '\n';
   }
 }
 

@@ -144,12 +144,12 @@ void print_plan(const config::Account& account, const sync::DryRun& dry) {
             << counted(dry.old_deletions, "message") << " stored in earlier sessions, hold " << dry.plan.hold.size() << "; " << dry.plan.known
             << " known already\n";
   for (const sync::Fetch& fetch : dry.plan.fetch) {
-    std::cout << "  " << (fetch.candidates.empty() ? "fetch   " : "compare ") << pop3::to_text(fetch.entry.uid) << "  "
+    std::cout << "  " << (fetch.candidates.empty() ? "fetch   " : "compare ") << pop3::to_text(fetch.entry.uid, fetch.occurrence) << "  "
               << human_octets(fetch.entry.list_size.value_or(0)) << '\n';
   }
-  for (const sync::Removal& removal : dry.plan.remove) std::cout << "  delete  message-number " << removal.number.value << '\n';
+  for (const std::string& name : dry.deletions) std::cout << "  delete  " << name << '\n';
   for (const sync::Hold& hold : dry.plan.hold)
-    std::cout << "  hold    " << pop3::to_text(hold.entry.uid) << "  " << human_octets(hold.entry.list_size.value_or(0)) << '\n';
+    std::cout << "  hold    " << pop3::to_text(hold.entry.uid, hold.occurrence) << "  " << human_octets(hold.entry.list_size.value_or(0)) << '\n';
 }
 
 Poco::JSON::Object::Ptr plan_as_json(const std::string& name, const sync::DryRun& dry) {

@@ -6,31 +6,41 @@
 #include "commands.h"
 #include "json_text.h"
 #include "look.h"
+#include "sync/row_names.h"
 #include "sync/verification.h"
 
 namespace popsync {
 namespace {
 
-void print_text(const std::string& name, const sync::Verification& found) {
-  std::cout << name << ": " << counted(found.published, "message") << " published, " << found.missing.size() << " not in the Maildir any more\n";
+void print_text(const config::Account& account, const sync::Verification& found, const sync::RowNames& names) {
+  std::cout << account.name << ": " << counted(found.published, "message") << " published, " << found.missing.size() << " not in the "
+            << (account.mbox.empty() ? "Maildir" : "mbox") << " any more\n";
   for (const state::PublishedRow& row : found.missing) {
-    std::cout << "  " << pop3::to_text(row.uid) << "  " << row.name << (row.unverified ? "  (moved or deleted before a crash was recovered)" : "")
+    std::cout << "  " << names.of(row.id, row.uid) << "  " << row.name << (row.unverified ? "  (moved or deleted before a crash was recovered)" : "")
               << '\n';
   }
 }
 
-Poco::JSON::Object::Ptr as_json(const std::string& name, const sync::Verification& found) {
+Poco::JSON::Object::Ptr as_json(const std::string& name, const sync::Verification& found, const sync::RowNames& names) {
   auto account = json_object();
   account->set("name", name);
   account->set("published", found.published);
   auto missing = json_array();
   for (const state::PublishedRow& row : found.missing) {
     auto message = json_object();
-    message->set("uid", pop3::to_text(row.uid));
+    message->set("uid", names.of(row.id, row.uid));
     message->set("file", row.name);
     missing->add(message);
   }
   account->set("missing", missing);
+  account->set("error", Poco::Dynamic::Var());
+  return account;
+}
+
+Poco::JSON::Object::Ptr failure_as_json(const std::string& name, const Error& error) {
+  auto account = json_object();
+  account->set("name", name);
+  account->set("error", json_error(error));
   return account;
 }
 
@@ -39,20 +49,27 @@ Poco::JSON::Object::Ptr as_json(const std::string& name, const sync::Verificatio
 int cmd_verify(Program& program) {
   const auto store = state::StateStore::open_existing(program.paths.state_dir);
   auto accounts = json_array();
-  bool differences = false;
+  int status = 0;
   for (const config::Account* account : program.chosen_accounts()) {
-    const auto stored = stored_account(store.get(), program, *account);
-    const sync::Verification found = stored ? sync::verify_account(*store, real_fs(), *stored) : sync::Verification{};
-    differences = differences || !found.missing.empty();
-    accounts->add(as_json(account->name, found));
-    if (!program.options.json) print_text(account->name, found);
+    try {
+      const auto stored = stored_account(store.get(), program, *account);
+      const sync::Verification found = stored ? sync::verify_account(*store, real_fs(), *stored) : sync::Verification{};
+      const sync::RowNames names(found.missing.empty() ? std::vector<state::MessageRow>{} : store->messages(stored->id));
+      if (!found.missing.empty()) status = worse_exit_status(status, exit_status(ErrorCode::differences));
+      accounts->add(as_json(account->name, found, names));
+      if (!program.options.json) print_text(*account, found, names);
+    } catch (const Error& error) {
+      status = worse_exit_status(status, exit_status(error.code()));
+      accounts->add(failure_as_json(account->name, error));
+      if (!program.options.json) std::cerr << "error: " << account->name << ": " << error.what() << '\n';
+    }
   }
   if (program.options.json) {
     auto answer = json_answer();
     answer->set("accounts", accounts);
     print_json(answer);
   }
-  return differences ? exit_status(ErrorCode::differences) : 0;
+  return status;
 }
 
 }  // namespace popsync

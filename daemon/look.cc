@@ -8,7 +8,9 @@
 
 #include "account_wiring.h"
 #include "base/error.h"
+#include "base/escape.h"
 #include "base/format.h"
+#include "base/nearest.h"
 #include "sync/account_identity.h"
 
 namespace popsync {
@@ -31,6 +33,21 @@ std::optional<state::AccountRow> stored_account(state::StateStore* store, const 
     case sync::AccountMatch::conflict: sync::refuse_conflict(account.name, account.user, decision.row);
   }
   return std::nullopt;
+}
+
+void refuse_unknown_to_state(const Program& program, state::StateStore* store, const std::string& name, const std::string& command) {
+  const std::string unknown = "the state knows no account \"" + escaped(name) + "\"";
+  const auto rows = store == nullptr ? std::vector<state::AccountRow>{} : store->accounts();
+  if (const config::Account* account = program.config.find(name); account != nullptr) {
+    const sync::AccountDecision decision = sync::decide_account({name, account->endpoint.host, account->user}, program.account_names(), rows);
+    if (decision.match == sync::AccountMatch::taken_over) {
+      throw Error(ErrorCode::unknown_account, unknown + ": it keeps that account under the name " + decision.old_name,
+                  "say `popsync " + command + " " + decision.old_name + "`, or call it " + decision.old_name + " in the configuration too");
+    }
+  }
+  std::vector<std::string> names;
+  for (const state::AccountRow& row : rows) names.push_back(row.name);
+  throw Error(ErrorCode::unknown_account, unknown + did_you_mean(name, names));
 }
 
 void with_session(const Program& program, const config::Account& account, state::StateStore* store, const StopSignal& stop,

@@ -33,6 +33,10 @@ class StopOnSignal {
 // The account's stored row, if this state has one; what belongs to another user is an Error account_identity.
 std::optional<state::AccountRow> stored_account(state::StateStore* store, const Program& program, const config::Account& account);
 
+// The state has no row of this name; if it keeps the account of that name in the configuration under another one, that is the one to give to
+// `command`.
+[[noreturn]] void refuse_unknown_to_state(const Program& program, state::StateStore* store, const std::string& name, const std::string& command);
+
 // Runs `look` on a session in TRANSACTION state while the account's lock is held (where there is a state to lock), then QUITs.
 void with_session(const Program& program, const config::Account& account, state::StateStore* store, const StopSignal& stop,
                   const std::function<void(sync::OpenSession&)>& look);

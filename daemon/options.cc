@@ -2,7 +2,10 @@
 #include "options.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
 #include <iostream>
+#include <set>
 
 #include "base/error.h"
 #include "base/escape.h"
@@ -12,8 +15,8 @@
 namespace popsync {
 namespace {
 
-void add_accounts(CLI::App& command, Options& options) {
-  command.add_option("ACCOUNT", options.accounts, "accounts by name; none: all that are enabled");
+void add_accounts(CLI::App& command, Options& options, const char* without = "all that are enabled") {
+  command.add_option("ACCOUNT", options.accounts, std::string("accounts by name; none: ") + without);
 }
 
 void add_account(CLI::App& command, Options& options) {
@@ -40,6 +43,15 @@ void add_session_options(CLI::App& command, Options& options) {
   add_wait(command, options);
 }
 
+std::uint32_t parse_message_number(const std::string& text) {
+  std::uint32_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || number == 0) {
+    throw CLI::ValidationError("--number", "\"" + escaped(text) + "\" is no message-number; they count from 1, `popsync list` prints them");
+  }
+  return number;
+}
+
 void add_commands(CLI::App& app, Options& options) {
   app.add_subcommand("run", "the daemon, in the foreground; SIGTERM stops it, SIGHUP reloads the configuration, SIGUSR1 syncs now");
 
@@ -64,11 +76,13 @@ void add_commands(CLI::App& app, Options& options) {
   CLI::App* show = app.add_subcommand("show", "header and first lines of one message that is still on the server");
   add_account(*show, options);
   show->add_option("UID", options.uids, "its unique-id, as list prints it")->expected(0, 1);
-  show->add_option("--number", options.number, "its message-number instead")->type_name("N")->check(CLI::PositiveNumber);
+  show->add_option_function<std::string>(
+          "--number", [&options](const std::string& text) { options.number = parse_message_number(text); }, "its message-number instead")
+      ->type_name("N");
   add_session_options(*show, options);
 
   CLI::App* status = app.add_subcommand("status", "is the daemon running; last success, last error, next sync, held messages, totals");
-  add_accounts(*status, options);
+  add_accounts(*status, options, "all");
   add_json(*status, options);
   status->add_flag("--failing", options.failing, "only accounts that fail or need an operator");
   status->add_flag("--exit-code", options.exit_code, "exit with the status of the worst account");
@@ -78,7 +92,7 @@ void add_commands(CLI::App& app, Options& options) {
   add_json(*verify, options);
 
   CLI::App* config = app.add_subcommand("config", "the effective configuration as TOML, secrets as ***");
-  add_accounts(*config, options);
+  add_accounts(*config, options, "all");
   add_json(*config, options);
 
   CLI::App* seed = app.add_subcommand("seed", "mark all that is on the server now as seen, without fetching it");
@@ -139,29 +153,141 @@ std::vector<std::string> command_names(const CLI::App& app) {
   return names;
 }
 
-bool takes_value(const std::string& word) {
-  return word == "-c" || word == "--config" || word == "--state-dir" || word == "--wait" || word == "--number";
+// The command line as CLI11 gets it. CLI11 takes some words for more than they are: "[a,b]" for a list of two, "++" for an end, the name of a command
+// anywhere for a command; and an option that holds a dash after "--" is lost. So words that are no options stay here, and CLI11 gets their indices.
+struct Words {
+  std::vector<std::string> options;    // with their values, in the order given
+  std::vector<std::string> arguments;  // the command first
+};
+
+class WordSplitter {
+ public:
+  Words split(const std::vector<std::string>& words) {
+    for (next_ = words.begin(), end_ = words.end(); next_ != end_;) {
+      const std::string& word = *next_++;
+      if (only_arguments_ || word.size() < 2 || !word.starts_with('-')) {
+        words_.arguments.push_back(word);
+      } else if (word == "--") {
+        only_arguments_ = true;
+      } else {
+        take_option(word);
+      }
+    }
+    return std::move(words_);
+  }
+
+ private:
+  static bool takes_value(std::string_view name) {
+    return name == "-c" || name == "--config" || name == "--state-dir" || name == "--wait" || name == "--number";
+  }
+
+  void take_option(const std::string& word) {
+    words_.options.push_back(word);
+    if (word.starts_with("--")) {
+      const std::size_t equals = word.find('=');
+      const std::string name = word.substr(0, equals);
+      if (!takes_value(name)) return;
+      if (equals == std::string::npos) {
+        take_value(name);
+      } else {
+        check_value(name, word.substr(equals + 1));
+      }
+      return;
+    }
+    // One-letter options together: what follows a c is the file, in this word or the next.
+    const std::size_t letter = word.find('c', 1);
+    if (letter == std::string::npos) return;
+    if (letter + 1 == word.size()) {
+      take_value("--config");
+    } else {
+      check_value("--config", word.substr(letter + 1));
+    }
+  }
+
+  void take_value(const std::string& name) {
+    if (next_ == end_) throw Error(ErrorCode::usage, name + " needs a value");
+    words_.options.push_back(*next_);
+    check_value(name == "-c" ? "--config" : name, *next_++);
+  }
+
+  void check_value(const std::string& name, const std::string& value) {
+    if (value.empty()) throw Error(ErrorCode::usage, name + " needs a value that is not empty");
+    if (!given_.insert(name).second) throw Error(ErrorCode::usage, name + " is given twice", "leave one of them out");
+  }
+
+  std::vector<std::string>::const_iterator next_;
+  std::vector<std::string>::const_iterator end_;
+  bool only_arguments_ = false;  // after "--"
+  std::set<std::string> given_;
+  Words words_;
+};
+
+std::vector<std::string> option_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  return names;
 }
 
-// The arguments with the command moved to the front: options may stand before it, and CLI11 gives those that stand before to the program alone.
-// Throws Error usage for a word in the command's place that is no command.
-std::vector<std::string> command_first(const CLI::App& app, int argc, char** argv) {
-  const auto names = command_names(app);
-  std::vector<std::string> words(argv + 1, argv + argc);
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    if (takes_value(words[i])) {
-      ++i;
-      continue;
-    }
-    if (words[i].starts_with("-")) continue;
-    if (std::ranges::find(names, words[i]) == names.end()) {
-      throw Error(ErrorCode::usage, "unknown command \"" + escaped(words[i]) + "\"" + did_you_mean(words[i], names),
+[[noreturn]] void refuse_no_command() { throw Error(ErrorCode::usage, "a command is required", "popsync --help lists the commands"); }
+
+bool some_command_has(const CLI::App& app, const std::string& option) {
+  const auto commands = app.get_subcommands({});
+  return std::ranges::any_of(commands, [&](const CLI::App* command) { return command->get_option_no_throw(option) != nullptr; });
+}
+
+[[noreturn]] void refuse_unknown_option(const CLI::App& app, const CLI::App* command, const std::string& word) {
+  std::vector<std::string> names = option_names(app);
+  const std::vector<std::string> own = command == nullptr ? std::vector<std::string>() : option_names(*command);
+  names.insert(names.end(), own.begin(), own.end());
+  const std::string name = word.substr(0, word.find('='));
+  if (command == nullptr && some_command_has(app, name)) refuse_no_command();
+  throw Error(ErrorCode::usage, "unknown option \"" + escaped(name) + "\"" + did_you_mean(name, names),
+              "see popsync " + (command == nullptr ? "" : command->get_name() + " ") + "--help");
+}
+
+// The words for CLI11, the command in front: it gives options that stand before the command to the program alone. Throws Error usage for a word in
+// the command's place that is no command.
+std::vector<std::string> words_for(const CLI::App& app, const Words& words) {
+  std::vector<std::string> out;
+  if (!words.arguments.empty()) {
+    const std::string& command = words.arguments.front();
+    const auto names = command_names(app);
+    if (std::ranges::find(names, command) == names.end()) {
+      throw Error(ErrorCode::usage, "unknown command \"" + escaped(command) + "\"" + did_you_mean(command, names),
                   "popsync --help lists the commands");
     }
-    std::rotate(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(i), words.begin() + static_cast<std::ptrdiff_t>(i) + 1);
-    break;
+    out.push_back(command);
   }
-  return words;
+  out.insert(out.end(), words.options.begin(), words.options.end());
+  for (std::size_t i = 1; i < words.arguments.size(); ++i) out.push_back(std::to_string(i));
+  return out;
+}
+
+void put_back(std::string& index, const Words& words) {
+  if (!index.empty()) index = words.arguments.at(std::stoul(index));
+}
+
+void put_back(Options& options, const Words& words) {
+  for (std::string& index : options.accounts) put_back(index, words);
+  for (std::string& index : options.uids) put_back(index, words);
+  put_back(options.old_name, words);
+  put_back(options.new_name, words);
+}
+
+[[noreturn]] void refuse(const CLI::App& app, const CLI::ParseError& error, const Words& words) {
+  const auto given = app.get_subcommands();
+  const CLI::App* command = given.empty() ? nullptr : given.front();
+  const std::string hint = "see popsync " + (command == nullptr ? "" : command->get_name() + " ") + "--help";
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
+    for (std::string word : app.remaining(true)) {
+      if (word.starts_with('-')) refuse_unknown_option(app, command, word);
+      put_back(word, words);
+      throw Error(ErrorCode::usage, "\"" + escaped(word) + "\" is one argument too many", hint);
+    }
+  }
+  throw Error(ErrorCode::usage, escaped(error.what()), hint);
 }
 
 }  // namespace
@@ -169,15 +295,21 @@ std::vector<std::string> command_first(const CLI::App& app, int argc, char** arg
 std::optional<Options> parse_options(int argc, char** argv) {
   Options options;
   CLI::App app("Fetches mail from POP3 servers into Maildirs: every message exactly once.", "popsync");
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);  // that there is one is seen to below, after the options
   app.fallthrough();
+  app.get_formatter()->label("SUBCOMMAND", "COMMAND");
   add_common_options(app, options);
   add_commands(app, options);
-  for (CLI::App* command : app.get_subcommands({})) command->fallthrough();
-  std::vector<std::string> words = command_first(app, argc, argv);
-  std::ranges::reverse(words);  // CLI11 takes them from the back
+  for (CLI::App* command : app.get_subcommands({})) {
+    command->fallthrough();
+    command->group("Commands");
+    command->footer("popsync --help shows the options that every command has.");
+  }
+  const Words words = WordSplitter().split({argv + 1, argv + argc});
+  std::vector<std::string> for_cli = words_for(app, words);
+  std::ranges::reverse(for_cli);  // CLI11 takes them from the back
   try {
-    app.parse(words);
+    app.parse(for_cli);
   } catch (const CLI::CallForHelp& help) {
     app.exit(help, std::cout, std::cerr);
     return std::nullopt;
@@ -185,11 +317,11 @@ std::optional<Options> parse_options(int argc, char** argv) {
     app.exit(version, std::cout, std::cerr);
     return std::nullopt;
   } catch (const CLI::ParseError& error) {
-    const auto given = app.get_subcommands();
-    throw Error(ErrorCode::usage, escaped(error.what()),
-                "see popsync " + (given.empty() ? std::string() : given.front()->get_name() + " ") + "--help");
+    refuse(app, error, words);
   }
+  if (app.get_subcommands().empty()) refuse_no_command();
   options.command = app.get_subcommands().front()->get_name();
+  put_back(options, words);
   return options;
 }
 

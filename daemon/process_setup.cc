@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "process_setup.h"
 
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <sys/prctl.h>
@@ -8,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
@@ -87,9 +89,20 @@ void become_owner(const std::string& state_dir) {
 
 // NOLINTEND(concurrency-mt-unsafe)
 
+// A file that is opened while one of these is closed gets its number, and what the program says would be written into it: the database, a message.
+// Who starts a program with a stream closed does not want what comes there, so it goes to /dev/null, and is no error.
+void open_standard_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(stream, F_GETFD) != -1 || errno != EBADF) continue;
+    // The lowest number that is free, so this one. Without it nothing may be opened at all.
+    if (::open("/dev/null", O_RDWR) != stream) std::abort();
+  }
+}
+
 }  // namespace
 
 void harden_process() {
+  open_standard_streams();
   ::umask(077);
   ::signal(SIGPIPE, SIG_IGN);
   ::prctl(PR_SET_DUMPABLE, 0);

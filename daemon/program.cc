@@ -22,7 +22,10 @@ std::vector<const config::Account*> Program::chosen_accounts() const {
       if (account.enabled) chosen.push_back(&account);
     }
     if (chosen.empty()) {
-      throw Error(ErrorCode::configuration, config.accounts.empty() ? "no account" : "no account is enabled",
+      if (!config.accounts.empty()) {
+        throw Error(ErrorCode::configuration, "no account is enabled", "`enabled = true` in the account's section enables it, or name the account");
+      }
+      throw Error(ErrorCode::configuration, "no account",
                   "describe one in " + escaped(paths.config_file) + "; `man popsync` and minimal.toml show the five lines it takes");
     }
     return chosen;

@@ -52,7 +52,7 @@ std::string hint_of(int number) {
   switch (number) {
     case EACCES:
     case EPERM: return "popsync runs as user " + std::to_string(::geteuid()) + ", which needs read, write and search permission there (ls -ld)";
-    case ENOTDIR: return "a file stands where a folder is expected; name another path";
+    case ENOTDIR: return "a file is in the way where the path needs a folder: move it away, or name another folder";
     case ENOSPC: return "free some space; popsync goes on by itself";
     case EDQUOT: return "the quota of this user is used up; popsync goes on by itself when there is room";
     case EROFS: return "the file system is mounted read-only: has it had errors (dmesg)?";

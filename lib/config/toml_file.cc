@@ -83,10 +83,12 @@ Diagnostic to_diagnostic(const std::string& path, const toml::parse_error& error
 }  // namespace
 
 std::optional<TomlFile> read_toml_file(const std::string& path) {
-  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  // A FIFO would be waited for until somebody writes into it.
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
   if (!fd.valid() && (errno == ENOENT || errno == ENOTDIR)) return std::nullopt;
   struct stat status {};
   if (!fd.valid() || ::fstat(fd.get(), &status) != 0) fail(path, errno_text(errno));
+  if (!S_ISREG(status.st_mode) && !S_ISCHR(status.st_mode)) fail(path, "it is no regular file");  // /dev/null is an empty one
   TomlFile file;
   file.exposure = secrets::exposure_of(status, ::geteuid(), ::getegid());
   std::string content = read_all(fd.get(), path);

@@ -63,9 +63,9 @@ void refuse_shared_root(Fs& fs, int root, const std::string& path) {
               "is the disk mounted? If meant: `popsync check " + account + " --accept-mailstore`");
 }
 
-[[noreturn]] void foreign(const std::string& path) {
+[[noreturn]] void foreign(const std::string& path, const std::string& account) {
   throw Error(ErrorCode::mailstore_foreign, "the Maildir " + escaped(path) + " is filled by another popsync state",
-              "use that state (--state-dir DIR), or another folder; to take the Maildir over into this state: `popsync adopt ACCOUNT`");
+              "use that state (--state-dir DIR), or another folder; to take the Maildir over into this state: `popsync adopt " + account + "`");
 }
 
 void add_to_id(Fs& fs, int ours, MailstoreId id, const MailstoreOwner& owner) {
@@ -102,7 +102,7 @@ Inspection inspect(Fs& fs, const std::string& path, const std::string& install_k
 }
 
 void refuse_unsuitable(const std::string& path, const Inspection& found) {
-  if (found.condition == MailstoreCondition::foreign) foreign(path);
+  if (found.condition == MailstoreCondition::foreign) foreign(path, "ACCOUNT");
   if (found.condition == MailstoreCondition::other) {
     throw Error(ErrorCode::mailstore_unavailable, escaped(path) + " holds files and is no Maildir",
                 "name a folder that does not exist yet, or a Maildir");
@@ -152,7 +152,7 @@ Maildir Maildir::open(Fs& fs, const std::string& path, const MailstoreOwner& own
   const auto root = fs.open_root(path);
   if (!root) gone(path, owner.account_name);
   const auto id = read_id(fs, root->get());
-  if (id && id->install_key != owner.install_key) foreign(path);
+  if (id && id->install_key != owner.install_key) foreign(path, owner.account_name);
   if (!id || id->id != expected_id) gone(path, owner.account_name);
   refuse_shared_root(fs, root->get(), path);
   return open_folders(fs, path, owner, root->get(), expected_id);

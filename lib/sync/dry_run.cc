@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
@@ -17,6 +18,7 @@
 #include "sync/plan_policy.h"
 #include "sync/rekeying_session.h"
 #include "sync/relearning.h"
+#include "sync/row_names.h"
 #include "sync/session_opening.h"
 
 namespace popsync::sync {
@@ -66,6 +68,17 @@ void relearn_rows(state::StateStore* store, const AccountSettings& settings, con
   }
 }
 
+std::vector<std::string> names_of(const std::vector<Removal>& removals, const std::vector<pop3::ListingEntry>& listing,
+                                  const std::vector<state::MessageRow>& rows) {
+  std::vector<std::string> out;
+  if (removals.empty()) return out;
+  const RowNames names(rows);
+  std::unordered_map<std::uint32_t, const pop3::UniqueId*> listed;
+  for (const pop3::ListingEntry& entry : listing) listed.emplace(entry.number.value, &entry.uid);
+  for (const Removal& removal : removals) out.push_back(names.of(removal.row, *listed.at(removal.number.value)));
+  return out;
+}
+
 }  // namespace
 
 DryRun plan_account(state::StateStore* store, const Clock& clock, const SyncRequest& request, const std::vector<std::string>& configured_names,
@@ -96,8 +109,9 @@ DryRun plan_account(state::StateStore* store, const Clock& clock, const SyncRequ
                                    listing.entries, rows),
                     rows);
   }
-  DryRun out{.plan = plan_fetch(listing.entries, rows, policy), .old_deletions = 0};
+  DryRun out{.plan = plan_fetch(listing.entries, rows, policy), .old_deletions = 0, .deletions = {}};
   out.old_deletions = out.plan.remove.size();
+  out.deletions = names_of(out.plan.remove, listing.entries, rows);
   session.client->quit(false);
   return out;
 }

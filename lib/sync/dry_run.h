@@ -11,7 +11,8 @@ namespace popsync::sync {
 
 struct DryRun {
   FetchPlan plan;
-  std::uint64_t old_deletions = 0;  // of messages stored in earlier sessions
+  std::uint64_t old_deletions = 0;     // of messages stored in earlier sessions
+  std::vector<std::string> deletions;  // their unique-ids, as they are told
 };
 
 // `store` may be null: a state that was never used. Throws Error.

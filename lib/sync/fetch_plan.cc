@@ -39,11 +39,26 @@ bool deletion_due(const MessageRow& row, const PlanPolicy& policy) {
 class Planner {
  public:
   Planner(std::span<const ListingEntry> listing, std::span<const MessageRow> rows, const PlanPolicy& policy)
-      : listing_(listing), rows_(rows), policy_(policy), row_of_(listing.size(), kNone), entry_of_(rows.size(), kNone) {}
+      : listing_(listing),
+        rows_(rows),
+        policy_(policy),
+        row_of_(listing.size(), kNone),
+        entry_of_(rows.size(), kNone),
+        place_of_(listing.size(), 0) {}
+
+  std::vector<EntryName> names() {
+    pair();
+    std::vector<EntryName> names;
+    names.reserve(listing_.size());
+    for (std::size_t i = 0; i < listing_.size(); ++i) {
+      const auto& rows = groups_[listing_[i].uid.octets].rows;
+      names.push_back({.row = place_of_[i] < rows.size() ? &rows_[rows[place_of_[i]]] : nullptr, .occurrence = occurrence_of(i)});
+    }
+    return names;
+  }
 
   FetchPlan plan() {
-    group();
-    for (auto& [uid, group] : groups_) match(group);
+    pair();
     for (std::size_t i = 0; i < listing_.size(); ++i) decide(i);
     for (std::size_t i = 0; i < rows_.size(); ++i) {
       if (entry_of_[i] == kNone) decide_missing(i);
@@ -53,6 +68,14 @@ class Planner {
   }
 
  private:
+  void pair() {
+    group();
+    for (auto& [uid, group] : groups_) {
+      match(group);
+      number(group);
+    }
+  }
+
   void group() {
     for (std::size_t i = 0; i < listing_.size(); ++i) groups_[listing_[i].uid.octets].entries.push_back(i);
     for (std::size_t i = 0; i < rows_.size(); ++i) groups_[rows_[i].uid.octets].rows.push_back(i);
@@ -86,6 +109,23 @@ class Planner {
     pair_up(group, any_size);
   }
 
+  // Finds for each entry the place of its row among those of its unique-id. Where sizes fit no row, the order tells; entries without a row come
+  // behind.
+  void number(const Group& group) {
+    for (std::size_t place = 0; place < group.rows.size(); ++place) {
+      if (entry_of_[group.rows[place]] != kNone) place_of_[entry_of_[group.rows[place]]] = place;
+    }
+    std::size_t free = 0;
+    for (const std::size_t entry : group.entries) {
+      if (row_of_[entry] != kNone) continue;
+      while (free < group.rows.size() && entry_of_[group.rows[free]] != kNone) ++free;
+      place_of_[entry] = free++;
+    }
+  }
+
+  // Messages without unique-id have no name that could be given back.
+  [[nodiscard]] std::size_t occurrence_of(std::size_t index) const { return listing_[index].uid.octets.empty() ? 1 : place_of_[index] + 1; }
+
   void decide(std::size_t index) {
     const ListingEntry& entry = listing_[index];
     if (row_of_[index] != kNone) {
@@ -93,6 +133,7 @@ class Planner {
       return;
     }
     fetch_or_hold({.entry = entry,
+                   .occurrence = occurrence_of(index),
                    .candidates = candidates_of(index),
                    .replaces = held_rows_of(index),
                    .known = false,
@@ -130,7 +171,7 @@ class Planner {
 
   void fetch_or_hold(Fetch fetch) {
     if (too_big(fetch.entry)) {
-      plan_.hold.push_back({.entry = std::move(fetch.entry)});
+      plan_.hold.push_back({.entry = std::move(fetch.entry), .occurrence = fetch.occurrence});
       return;
     }
     plan_.octets += fetch.entry.list_size.value_or(0);
@@ -164,6 +205,7 @@ class Planner {
       return;
     }
     fetch_or_hold({.entry = listing_[index],
+                   .occurrence = occurrence_of(index),
                    .candidates = candidates_of(index),
                    .replaces = {row.id},
                    .tries = row.tries,
@@ -182,6 +224,7 @@ class Planner {
     plan_.octets += listing_[index].list_size.value_or(0);
     in_doubt_.insert(listing_[index].uid.octets);
     plan_.fetch.push_back({.entry = listing_[index],
+                           .occurrence = occurrence_of(index),
                            .candidates = candidates_of(index),
                            .replaces = {},
                            .tries = row.tries,
@@ -238,10 +281,15 @@ class Planner {
   std::unordered_set<std::string> in_doubt_;  // unique-ids of what is fetched
   std::vector<std::size_t> row_of_;
   std::vector<std::size_t> entry_of_;
+  std::vector<std::size_t> place_of_;  // of each entry, among the rows of its unique-id
   FetchPlan plan_;
 };
 
 }  // namespace
+
+std::vector<EntryName> name_entries(std::span<const ListingEntry> listing, std::span<const MessageRow> rows, const PlanPolicy& policy) {
+  return Planner(listing, rows, policy).names();
+}
 
 FetchPlan plan_fetch(std::span<const ListingEntry> listing, std::span<const MessageRow> rows, const PlanPolicy& policy) {
   return Planner(listing, rows, policy).plan();

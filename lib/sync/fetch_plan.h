@@ -46,6 +46,7 @@ struct Candidate {
 
 struct Fetch {
   pop3::ListingEntry entry;
+  std::size_t occurrence = 1;          // k of UID#k
   std::vector<Candidate> candidates;   // empty: new; else the content decides
   std::vector<state::RowId> replaces;  // held rows that go when the message is stored
   std::uint32_t tries = 0;             // failures so far
@@ -63,6 +64,7 @@ struct Removal {
 
 struct Hold {
   pop3::ListingEntry entry;
+  std::size_t occurrence = 1;  // k of UID#k
 };
 
 struct FetchPlan {
@@ -79,6 +81,15 @@ struct FetchPlan {
 
   [[nodiscard]] bool changes_rows() const { return !hold.empty() || !first_sizes.empty() || !absent.empty() || !returned.empty() || !forget.empty(); }
 };
+
+// How an entry is told to the user.
+struct EntryName {
+  const state::MessageRow* row = nullptr;  // that stands for it, as far as the listing tells; of `rows`
+  std::size_t occurrence = 1;              // k of UID#k: that of its row (RowNames); entries without one are counted on behind the rows
+};
+
+// In the order of the listing.
+std::vector<EntryName> name_entries(std::span<const pop3::ListingEntry> listing, std::span<const state::MessageRow> rows, const PlanPolicy& policy);
 
 FetchPlan plan_fetch(std::span<const pop3::ListingEntry> listing, std::span<const state::MessageRow> rows, const PlanPolicy& policy);
 

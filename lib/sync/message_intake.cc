@@ -31,7 +31,8 @@ void MessageIntake::body(std::size_t index, std::string_view octets) {
   progress_.octets_done += octets.size();
   if (open_->wire_octets() > context_.max_message_size) {
     oversized_ = &fetches_[index];
-    throw Error(ErrorCode::server_temporary, "message " + pop3::to_text(oversized_->entry.uid) + " is larger than listed and than max_message_size",
+    throw Error(ErrorCode::server_temporary,
+                "message " + pop3::to_text(oversized_->entry.uid, oversized_->occurrence) + " is larger than listed and than max_message_size",
                 "it is held from now on; the others are fetched in the next session");
   }
   tell(Progress::Phase::retrieving);
@@ -67,9 +68,9 @@ void MessageIntake::proven(std::size_t index) {
   }
   const bool suspect = message->wire_octets() * 100 < fetch.entry.list_size.value_or(0) * kSuspectPercent;
   if (suspect) {
-    log_warning(context_.account.name, "message " + pop3::to_text(fetch.entry.uid) + " has " + std::to_string(message->wire_octets()) +
-                                           " octets where the server listed " + std::to_string(*fetch.entry.list_size) +
-                                           "; it is stored and stays on the server");
+    log_warning(context_.account.name, "message " + pop3::to_text(fetch.entry.uid, fetch.occurrence) + " has " +
+                                           std::to_string(message->wire_octets()) + " octets where the server listed " +
+                                           std::to_string(*fetch.entry.list_size) + "; it is stored and stays on the server");
   }
   if (batch_.empty()) batch_since_ = context_.clock.steady();
   batch_octets_ += message->prints().stored_size;

@@ -26,9 +26,9 @@ struct UnlistedRow {
   state::RowId row = 0;
   pop3::UniqueId uid;
   std::optional<std::uint64_t> list_size;
-  bool vanished = false;      // it was in the last complete listing
-  bool dele_sent = false;     // our own DELE may have taken it
-  std::string header_hash;    // empty: never stored by us
+  bool vanished = false;    // it was in the last complete listing
+  bool dele_sent = false;   // our own DELE may have taken it
+  std::string header_hash;  // empty: never stored by us
 };
 
 struct Mismatch {

@@ -3,9 +3,12 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 
 #include "base/format.h"
 #include "base/log.h"
+#include "sync/row_names.h"
 
 namespace popsync::sync {
 
@@ -19,13 +22,15 @@ void SessionRecords::record_plan(const FetchPlan& plan, const net::MaildropListi
   for (const state::RowId row : plan.absent) transaction.set_absent(row, now, account_.complete_listings);
   for (const state::RowId row : plan.returned) transaction.set_absent(row, std::nullopt, 0);
   for (const state::RowId row : plan.forget) transaction.erase_message(row);
-  for (const Hold& hold : plan.hold) transaction.insert_known(too_big(hold.entry));
+  for (const Hold& hold : plan.hold) transaction.insert_known(too_big(hold.entry, 0));
   transaction.commit();
+  tell_warnings();
 }
 
-state::NewKnown SessionRecords::too_big(const pop3::ListingEntry& entry) const {
-  log_warning(settings_.name, "message " + pop3::to_text(entry.uid) + " (listed with " + human_octets(entry.list_size.value_or(0)) +
-                                  ") is over max_message_size and is held");
+state::NewKnown SessionRecords::too_big(const pop3::ListingEntry& entry, state::RowId row) {
+  warn(entry.uid, row, [size = human_octets(entry.list_size.value_or(0))](const std::string& name) {
+    return "message " + name + " (listed with " + size + ") is over max_message_size and is held";
+  });
   return {.account = account_.id,
           .state = state::RowState::held,
           .uid = entry.uid,
@@ -39,11 +44,12 @@ void SessionRecords::record_broken(const Fetch& fetch, const std::string& reason
   auto transaction = store_.begin();
   record_try(transaction, fetch, reason);
   transaction.commit();
+  tell_warnings();
 }
 
 void SessionRecords::hold_oversized(const Fetch& fetch) {
   auto transaction = store_.begin();
-  state::NewKnown row = too_big(fetch.entry);
+  state::NewKnown row = too_big(fetch.entry, fetch.tried_row);
   row.tries = kTriesMax;  // its listed size is a lie, so only this keeps the next session from trying again
   if (fetch.tried_row == 0) {
     transaction.insert_known(row);
@@ -51,6 +57,7 @@ void SessionRecords::hold_oversized(const Fetch& fetch) {
     transaction.set_tries(fetch.tried_row, row.reason, row.tries);
   }
   transaction.commit();
+  tell_warnings();
 }
 
 std::vector<Removal> SessionRecords::record_settled(const MessageIntake& intake) {
@@ -65,6 +72,7 @@ std::vector<Removal> SessionRecords::record_settled(const MessageIntake& intake)
   for (const Settled& settled : intake.settled()) record_one(transaction, settled, removals);
   for (const Refused& refused : intake.refusals()) record_try(transaction, *refused.fetch, refused.reason);
   transaction.commit();
+  tell_warnings();
   return removals;
 }
 
@@ -74,15 +82,17 @@ void SessionRecords::record_one(state::Transaction& transaction, const Settled& 
   for (const state::RowId held : settled.replaces) transaction.erase_message(held);
   if (settled.tried) transaction.set_tries(row.row, "", 0);
   if (settled.identification.verdict == Verdict::changed) {
-    log_warning(settings_.name,
-                "message " + pop3::to_text(settled.entry.uid) +
-                    " was changed on its way to us or on the server since it was stored; the first copy is kept and nothing is deleted");
+    warn(settled.entry.uid, row.row, [](const std::string& name) {
+      return "message " + name + " was changed on its way to us or on the server since it was stored; the first copy is kept and nothing is deleted";
+    });
     transaction.set_removable(row.row, false);
   } else {
     if (row.size_differs) ++account_.equal_settlements;
     if (settled.gave_up) {
-      log_warning(settings_.name, "message " + pop3::to_text(settled.entry.uid) + " came back each of " + std::to_string(kDeletionsMax) +
-                                      " times it was deleted on the server; it is left there from now on");
+      warn(settled.entry.uid, row.row, [](const std::string& name) {
+        return "message " + name + " came back each of " + std::to_string(kDeletionsMax) +
+               " times it was deleted on the server; it is left there from now on";
+      });
     }
     if (settled.remove) removals.push_back({.row = row.row, .number = settled.entry.number});
   }
@@ -102,10 +112,11 @@ void SessionRecords::record_one(state::Transaction& transaction, const Settled& 
 
 void SessionRecords::record_try(state::Transaction& transaction, const Fetch& fetch, const std::string& reason) {
   const std::uint32_t tries = fetch.tries + 1;
-  const std::string what_next = tries < kTriesMax ? "it is tried again, apart from the others"
-                                                  : "it is held and not tried any more; decide with `popsync retry " + settings_.name +
-                                                        "` or `popsync skip " + settings_.name + "`";
-  log_warning(settings_.name, "message " + pop3::to_text(fetch.entry.uid) + ": " + reason + "; " + what_next);
+  warn(fetch.entry.uid, fetch.tried_row, [account = settings_.name, reason, tries](const std::string& name) {
+    const std::string decide = "decide with `popsync retry " + account + " " + name + "` or `popsync skip " + account + " " + name + "`";
+    return "message " + name + ": " + reason + "; " +
+           (tries < kTriesMax ? "it is tried again, apart from the others" : "it is held and not tried any more; " + decide);
+  });
   if (fetch.tried_row != 0) {
     transaction.set_tries(fetch.tried_row, reason, tries);
     return;
@@ -125,6 +136,26 @@ void SessionRecords::record_dele_sent(const std::vector<Removal>& removals) {
   auto transaction = store_.begin();
   for (const Removal& removal : removals) transaction.mark_dele_sent(removal.row);
   transaction.commit();
+}
+
+void SessionRecords::tell_warnings() {
+  if (warnings_.empty()) return;
+  const auto rows = store_.messages(account_.id);
+  // Rows made in this transaction are the last ones of their unique-ids.
+  std::unordered_map<std::string_view, std::vector<Warning*>> of_new_rows;
+  for (Warning& warning : warnings_) {
+    if (warning.row == 0 && !warning.uid.octets.empty()) of_new_rows[warning.uid.octets].push_back(&warning);
+  }
+  for (auto row = rows.rbegin(); row != rows.rend() && !of_new_rows.empty(); ++row) {
+    const auto found = of_new_rows.find(row->uid.octets);
+    if (found == of_new_rows.end()) continue;
+    found->second.back()->row = row->id;
+    found->second.pop_back();
+    if (found->second.empty()) of_new_rows.erase(found);
+  }
+  const RowNames names(rows);
+  for (const Warning& warning : warnings_) log_warning(settings_.name, warning.text(names.of(warning.row, warning.uid)));
+  warnings_.clear();
 }
 
 void SessionRecords::record_deleted(const std::vector<Removal>& removals) {

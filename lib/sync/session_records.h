@@ -3,8 +3,10 @@
 // function is one transaction; a crash between two of them costs at most a repeated look at the server.
 #pragma once
 
+#include <functional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -39,15 +41,28 @@ class SessionRecords {
   void record_deleted(const std::vector<Removal>& removals);
 
  private:
-  [[nodiscard]] state::NewKnown too_big(const pop3::ListingEntry& entry) const;
+  // A warning about a message, told once its row is committed: only then is certain what it is called.
+  struct Warning {
+    pop3::UniqueId uid;
+    state::RowId row = 0;  // 0: made in this transaction
+    std::function<std::string(const std::string& name)> text;
+  };
+
+  [[nodiscard]] state::NewKnown too_big(const pop3::ListingEntry& entry, state::RowId row);
   void record_one(state::Transaction& transaction, const Settled& settled, std::vector<Removal>& removals);
   void record_try(state::Transaction& transaction, const Fetch& fetch, const std::string& reason);
+
+  void warn(const pop3::UniqueId& uid, state::RowId row, std::function<std::string(const std::string& name)> text) {
+    warnings_.push_back({.uid = uid, .row = row, .text = std::move(text)});
+  }
+  void tell_warnings();
 
   state::StateStore& store_;
   const Clock& clock_;
   const AccountSettings& settings_;
   state::AccountRow& account_;
   std::set<state::RowId> claimed_;  // rows that a settled message was found to be
+  std::vector<Warning> warnings_;
 };
 
 }  // namespace popsync::sync

@@ -124,7 +124,7 @@ inline const std::string& help(const std::string& command = "") {
 
 inline std::set<std::string> commands() {
   const std::string& text = help();
-  const auto at = text.find("Subcommands:\n");
+  const auto at = text.find("Commands:\n");
   EXPECT_NE(at, std::string::npos) << text;
   return set_of(matches(text.substr(std::min(at, text.size())), R"(\n  ([a-z]+) )"));
 }

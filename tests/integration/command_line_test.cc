@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <signal.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 
@@ -22,6 +23,19 @@ struct CommandLine : testing::Test {
   void SetUp() override {
     server.add(small_message("one"));
     home.configure({.name = "work", .port = server.port()});
+  }
+
+  // With the options in front.
+  [[nodiscard]] ProgramResult run(const std::vector<std::string>& arguments) const {
+    std::vector<std::string> all = {"-c", home.config_file(), "--state-dir", home.state_dir()};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    return run_program({.arguments = all, .environment = {{"HOME", home.folder() / "home"}}});
+  }
+  [[nodiscard]] ProgramResult in_shell(const std::string& line) const {
+    const std::string script = "config=\"$1\" state=\"$2\"; popsync() { \"$0\" -c \"$config\" --state-dir \"$state\" \"$@\"; }; " + line;
+    return run_program({.arguments = {"-c", script, built_program(), home.config_file(), home.state_dir()},
+                        .environment = {{"HOME", home.folder() / "home"}},
+                        .program = "/bin/sh"});
   }
 
   MaildropServer server;
@@ -73,6 +87,90 @@ TEST_F(CommandLine, DoubleDashEndsOptions) {
             0);
 }
 
+TEST_F(CommandLine, ArgumentsAreTakenAsTheyAre) {
+  const std::vector<std::string> uids = {"[a,b]", "a", "b", "-dash", "++", "list", "[]"};
+  for (const std::string& uid : uids) server.add(small_message("message " + uid), uid);
+  for (const std::string& uid : uids) {
+    const ProgramResult result = run({"show", "work", "--", uid});
+    EXPECT_EQ(result.status, 0) << uid << ": " << result.err;
+    EXPECT_THAT(result.out, HasSubstr("Subject: message " + uid));
+  }
+  EXPECT_EQ(home.run({"sync"}).status, 0);
+  EXPECT_THAT(home.run({"refetch", "work", "[a,b]"}).out, HasSubstr("1 message "));
+  EXPECT_THAT(home.run({"refetch", "work", "[-dash,b]"}).err, HasSubstr("no message \"[-dash,b]\""));
+  EXPECT_THAT(run({"skip", "work", "--", "[a,x]", "-dash"}).err, HasSubstr("no message \"[a,x]\""));
+  EXPECT_THAT(run({"rename", "work", "--", "-x"}).err, HasSubstr("\"-x\" is no account name"));
+  EXPECT_EQ(run({"forget", "--yes", "--", "work"}).status, 0);
+}
+
+TEST_F(CommandLine, UnknownOptionIsNamedWithTheNearest) {
+  EXPECT_THAT(run({"--versoin"}).err, AllOf(HasSubstr("unknown option \"--versoin\""), HasSubstr("\"--version\"")));
+  EXPECT_THAT(run({"sync", "--dryrun"}).err, AllOf(HasSubstr("unknown option \"--dryrun\""), HasSubstr("\"--dry-run\""), HasSubstr("sync --help")));
+  EXPECT_THAT(run({"list", "work", "other"}).err, HasSubstr("\"other\" is one argument too many"));
+}
+
+TEST_F(CommandLine, CommandIsMissingAndNotASubcommand) {
+  EXPECT_THAT(run({"--json"}).err, HasSubstr("a command is required"));
+  const ProgramResult result = run({"-v"});
+  EXPECT_EQ(result.status, 64);
+  EXPECT_THAT(result.err, AllOf(HasSubstr("a command is required"), Not(HasSubstr("ubcommand"))));
+  EXPECT_THAT(run({"--help"}).out, Not(HasSubstr("UBCOMMAND")));
+}
+
+TEST_F(CommandLine, ShortOptionsMayStandTogether) {
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"-vc", home.config_file(), "sync"}, {"-vc" + home.config_file(), "sync"}}) {
+    std::vector<std::string> all = {"--state-dir", home.state_dir()};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    const ProgramResult result = run_program({.arguments = all, .environment = {{"HOME", home.folder() / "home"}}});
+    EXPECT_EQ(result.status, 0) << result.err;
+  }
+}
+
+TEST_F(CommandLine, OptionWithAValueNeedsOneAndOnlyOne) {
+  const auto expect = [](const std::vector<std::string>& arguments, const std::string& told) {
+    const ProgramResult result = run_program({.arguments = arguments, .environment = {{"HOME", "/nonexistent"}}});
+    EXPECT_EQ(result.status, 64) << result.err;
+    EXPECT_THAT(result.err, HasSubstr(told));
+  };
+  expect({"sync", "--state-dir", "/a", "--state-dir", "/b"}, "--state-dir is given twice");
+  expect({"sync", "-c", "/a", "--config=/b"}, "--config is given twice");
+  expect({"sync", "-c", ""}, "--config needs a value that is not empty");
+  expect({"sync", "--config=", "work"}, "--config needs a value that is not empty");
+  expect({"sync", "--state-dir", ""}, "--state-dir needs a value that is not empty");
+  expect({"sync", "--state-dir"}, "--state-dir needs a value");
+  expect({"show", "work", "--number", "0"}, "\"0\" is no message-number");
+}
+
+TEST_F(CommandLine, HelpOfACommandNamesTheOtherOptionsToo) {
+  EXPECT_THAT(run({"sync", "--help"}).out, HasSubstr("popsync --help"));
+  EXPECT_THAT(run({"status", "--help"}).out, HasSubstr("none: all\n"));
+}
+
+// ---- standard streams
+
+TEST_F(CommandLine, OutputThatDoesNotArriveIsAnError) {
+  for (const char* command : {"list work --json", "status", "config", "--help", "sync --dry-run"}) {
+    const ProgramResult result = in_shell(std::string("popsync ") + command + " >/dev/full");
+    EXPECT_EQ(result.status, 74) << command;
+    EXPECT_THAT(result.err, HasSubstr("standard output cannot be written: No space left on device")) << command;
+  }
+}
+
+TEST_F(CommandLine, ReaderThatHasReadEnoughIsToldNothing) {
+  for (int i = 0; i < 3000; ++i) server.add(small_message("one"), "uid-" + std::string(60, 'x') + std::to_string(i));
+  const ProgramResult result = in_shell("{ popsync list work; echo status $? >&2; } | head -n 1");
+  EXPECT_EQ(result.err, "status 74\n");
+}
+
+TEST_F(CommandLine, ClosedStreamsAreNoFileOfOurs) {
+  EXPECT_EQ(in_shell("popsync sync <&- >&- 2>&-").status, 0);
+  EXPECT_EQ(in_shell("popsync list work <&- >&- 2>&-").status, 0);
+  EXPECT_EQ(in_shell("popsync forget no-such-account --yes >&- 2>&-").status, 64);
+  EXPECT_EQ(home.run({"status"}).status, 0);
+  EXPECT_EQ(messages_in(home.maildir("work")), as_stored(server.messages()));
+}
+
 TEST_F(CommandLine, VersionAndHelpNeedNoConfiguration) {
   const ProgramResult version = run_program({.arguments = {"--version"}, .environment = {{"HOME", home.folder() / "home"}}});
   EXPECT_EQ(version.status, 0);
@@ -109,6 +207,25 @@ TEST_F(CommandLine, NoAccountAtAllEndsWith78) {
     EXPECT_EQ(result.status, 78) << command;
     EXPECT_THAT(result.err, HasSubstr("no account"));
   }
+}
+
+TEST_F(CommandLine, NoEnabledAccountSaysHowToEnableOne) {
+  home.configure({.name = "work", .port = server.port(), .more = {"enabled = false"}});
+  const ProgramResult result = home.run({"sync"});
+  EXPECT_EQ(result.status, 78);
+  EXPECT_THAT(result.err, AllOf(HasSubstr("no account is enabled"), HasSubstr("enabled = true")));
+}
+
+TEST_F(CommandLine, ConfigurationFileThatIsNoFileIsRefused) {
+  const std::string drop_in = home.folder() / "config/conf.d/x.toml";
+  std::filesystem::create_directories(home.folder() / "config/conf.d");
+  ASSERT_EQ(::mkfifo(drop_in.c_str(), 0600), 0);
+  const ProgramResult result = home.run({"check"});
+  EXPECT_EQ(result.status, 78);
+  EXPECT_THAT(result.err, AllOf(HasSubstr("x.toml"), HasSubstr("no regular file")));
+  std::filesystem::remove(drop_in);
+  std::filesystem::create_symlink("/dev/null", drop_in);
+  EXPECT_EQ(home.run({"check"}).status, 0);
 }
 
 TEST_F(CommandLine, ConfigShowsTheEffectiveConfigurationAndMasksSecrets) {

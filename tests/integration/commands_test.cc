@@ -125,6 +125,41 @@ TEST_F(Commands, VerifyIsContentUntilAFileIsMissing) {
   EXPECT_NE(json_at(result.out, "accounts[0].missing[0].uid"), "(absent)");
 }
 
+TEST_F(Commands, VerifyGoesOnPastAnAccountThatCannotBeVerified) {
+  server.add_user("bob", "open-sesame");
+  server.add_user("carol", "open-sesame");
+  server.add_to("bob", small_message("three"));
+  server.add_to("carol", small_message("four"));
+  const auto accounts = [&](const std::string& user) {
+    home.configure_all({{.name = "a", .port = server.port()},
+                        {.name = "b", .port = server.port(), .user = user},
+                        {.name = "c", .port = server.port(), .user = "carol"}});
+  };
+  accounts("bob");
+  run({"sync"});
+  accounts("dave");
+  std::filesystem::remove_all(home.maildir("a"));
+  std::filesystem::remove(message_files(home.maildir("c")).front());
+  const ProgramResult text = home.run({"verify"});
+  EXPECT_EQ(text.status, 78);
+  EXPECT_THAT(text.err, AllOf(HasSubstr("error: a: mailstore is gone"), HasSubstr("error: b: ")));
+  EXPECT_THAT(text.out, HasSubstr("c: 1 message published, 1 not in the Maildir"));
+  const ProgramResult json = home.run({"verify", "--json"});
+  EXPECT_EQ(json.status, 78);
+  EXPECT_EQ(json.err, "");
+  EXPECT_EQ(json_at(json.out, "accounts[0].error.code"), "mailstore_unavailable");
+  EXPECT_EQ(json_at(json.out, "accounts[1].error.code"), "account_identity");
+  EXPECT_EQ(json_at(json.out, "accounts[2].error"), "null");
+  EXPECT_EQ(json_at(json.out, "accounts[2].published"), "1");
+}
+
+TEST_F(Commands, VerifyNamesTheMbox) {
+  home.configure_with("[accounts.home]\nhost = \"127.0.0.1\"\nport = " + std::to_string(server.port()) + "\nuser = \"alice\"\ntls = \"none\"\n" +
+                      "password = \"open-sesame\"\nallow_insecure_auth = true\nmbox = \"" + (home.folder() / "mbox") + "\"\n");
+  run({"sync"});
+  EXPECT_THAT(run({"verify"}).out, HasSubstr("2 messages published, 0 not in the mbox any more"));
+}
+
 TEST_F(Commands, VerifyKnowsMessagesThatAReaderMovedAndFlagged) {
   run({"sync"});
   const std::string file = message_files(home.maildir()).front();
@@ -164,6 +199,23 @@ TEST_F(Commands, RenameCarriesTheStateOver) {
   EXPECT_EQ(fetched(), "0");
   EXPECT_EQ(home.run({"rename", "nobody", "other"}).status, 64);
   EXPECT_EQ(home.run({"rename", "private", "bad/name"}).status, 64);
+}
+
+TEST_F(Commands, RenameToTheSameNameIsNoReasonToForgetAnything) {
+  run({"sync"});
+  const ProgramResult result = home.run({"rename", "home", "home"});
+  EXPECT_EQ(result.status, 64);
+  EXPECT_THAT(result.err, AllOf(HasSubstr("the same: home"), Not(HasSubstr("forget"))));
+}
+
+TEST_F(Commands, NameInTheConfigurationLeadsToTheOneOfTheState) {
+  run({"sync"});
+  run({"rename", "home", "private"});
+  for (const std::vector<std::string>& arguments : {std::vector<std::string>{"forget", "home", "--yes"}, {"rename", "home", "other"}}) {
+    const ProgramResult result = home.run(arguments);
+    EXPECT_EQ(result.status, 64);
+    EXPECT_THAT(result.err, AllOf(HasSubstr("under the name private"), HasSubstr("`popsync " + arguments.front() + " private`")));
+  }
 }
 
 TEST_F(Commands, ForgetAsksOrWantsYesAndThenEverythingIsNew) {
@@ -236,6 +288,22 @@ TEST_F(Commands, StatusTellsTheLastErrorAndItsExitCode) {
   run({"sync"});
   EXPECT_EQ(home.run({"status", "--exit-code"}).status, 0);
   EXPECT_EQ(json_at(run({"status", "--json"}).out, "accounts[0].consecutive_failures"), "0");
+}
+
+TEST_F(Commands, StatusTellsSinceWhenAnAccountIsAnotherUsers) {
+  run({"sync"});
+  home.configure({.port = server.port(), .user = "bob"});
+  const ProgramResult status = run({"status", "--json"});
+  EXPECT_EQ(json_at(status.out, "accounts[0].last_error.code"), "account_identity");
+  EXPECT_THAT(json_at(status.out, "accounts[0].last_error.at"), testing::MatchesRegex("[0-9-]+T[0-9:]+Z"));
+  EXPECT_THAT(json_at(status.out, "accounts[0].last_error.hint"), HasSubstr("popsync rename"));
+}
+
+TEST_F(Commands, DryRunNamesWhatItWouldDelete) {
+  run({"sync"});
+  configure({"leave_on_server = false"});
+  EXPECT_THAT(run({"sync", "--dry-run"}).out, AllOf(HasSubstr("delete  uid-one\n"), HasSubstr("delete  uid%20two\n")));
+  EXPECT_EQ(server.count(), 2U);
 }
 
 // protocol.md 35

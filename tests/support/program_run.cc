@@ -61,14 +61,9 @@ Pipe make_terminal() {
   return {.read = std::move(ours), .write = std::move(its)};
 }
 
-std::string own_program() {
-  const char* other = ::getenv("POPSYNC_PROGRAM");
-  return other == nullptr ? POPSYNC_PROGRAM : other;
-}
-
 std::string absolute(const std::string& program) {
-  const auto found = find_program(program.empty() ? own_program() : program);
-  if (!found) throw std::runtime_error("there is no program " + (program.empty() ? own_program() : program));
+  const auto found = find_program(program.empty() ? built_program() : program);
+  if (!found) throw std::runtime_error("there is no program " + (program.empty() ? built_program() : program));
   return *found;
 }
 
@@ -191,6 +186,11 @@ void ProgramRun::reap() {
   ::waitpid(pid_, &status, 0);
   result_.status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
   ended_ = true;
+}
+
+std::string built_program() {
+  const char* other = ::getenv("POPSYNC_PROGRAM");
+  return other == nullptr ? POPSYNC_PROGRAM : other;
 }
 
 ProgramResult run_program(const ProgramCall& call) {

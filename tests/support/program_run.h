@@ -66,6 +66,9 @@ class ProgramRun {
   ProgramResult result_;
 };
 
+// The path of popsync, for a shell that is to run it.
+std::string built_program();
+
 // Starts it and waits for its end.
 ProgramResult run_program(const ProgramCall& call);
 
