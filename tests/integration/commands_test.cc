@@ -231,7 +231,9 @@ TEST_F(Commands, ForgetAsksOrWantsYesAndThenEverythingIsNew) {
 
 TEST_F(Commands, StatusSaysHowToStartTheDaemonThatIsMeant) {
   // root has the system's paths in any case
-  if (::geteuid() != 0) EXPECT_THAT(run({"status"}).out, HasSubstr("(start it with: systemctl --user enable --now popsync)"));
+  if (::geteuid() != 0) {
+    EXPECT_THAT(run({"status"}).out, HasSubstr("(start it with: systemctl --user enable --now popsync)"));
+  }
   EXPECT_THAT(run({"--system", "status"}).out, HasSubstr("(start it with: systemctl enable --now popsync)"));
 }
 
