@@ -20,7 +20,6 @@ namespace {
 constexpr const char* kKeyFile = "install.key";
 constexpr const char* kDatabaseFile = "state.db";
 constexpr const char* kLogFile = "state.db-wal";
-constexpr const char* kLocks = "locks";
 
 [[noreturn]] void unavailable(const Error& error) {
   throw Error(error.code() == ErrorCode::disk_full ? error.code() : ErrorCode::state_unavailable, "state directory: " + error.message(),
@@ -60,8 +59,7 @@ std::optional<std::string> read_key(Fs& fs, int dir) {
   return key;
 }
 
-// A state that was never used has an empty database if it was killed in its first moment. One whose accounts were locked before has lost its content:
-// to begin anew would fetch everything again.
+// SQLite takes a file of no octets for a new database, and everything would be fetched again. One that popsync begins has its tables from the start.
 void refuse_emptied(Fs& fs, int dir, const std::string& path) {
   const auto database = fs.stat(dir, kDatabaseFile);
   if (!database) return;
@@ -71,10 +69,8 @@ void refuse_emptied(Fs& fs, int dir, const std::string& path) {
   }
   const auto log = fs.stat(dir, kLogFile);
   if (database->size > 0 || (log && log->size > 0)) return;
-  const auto locks = fs.open_directory(dir, kLocks);
-  if (!locks || fs.list(locks->get()).empty()) return;
   throw Error(
-      ErrorCode::state_corrupt, "state.db in " + escaped(path) + " is empty, though accounts were synced with it; nothing was changed",
+      ErrorCode::state_corrupt, "state.db in " + escaped(path) + " has lost its content; nothing was changed",
       "stop popsync and put the state directory back from a backup; without one, remove state.db: what is in the Maildirs is then recognised");
 }
 
@@ -100,7 +96,7 @@ std::string prepare_install(const std::string& state_dir, const std::string& los
     const UniqueFd dir = make_path(fs, state_dir);
     check_owner(fs, dir.get(), state_dir);
     refuse_emptied(fs, dir.get(), state_dir);
-    if (fs.make_directory(dir.get(), kLocks)) fs.sync_directory(dir.get());
+    if (fs.make_directory(dir.get(), "locks")) fs.sync_directory(dir.get());
     // Two that start at once on a new directory must not make two keys.
     const FileLock lock = FileLock::take(state_dir + "/lock");
     if (auto key = read_key(fs, dir.get())) return *key;

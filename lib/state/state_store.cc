@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "state/state_store.h"
 
+#include <sqlite3.h>
 #include <stdlib.h>
 
 #include <cerrno>
@@ -20,6 +21,8 @@ namespace popsync::state {
 namespace {
 
 constexpr const char* kDatabaseFile = "state.db";
+constexpr const char* kNewDatabaseFile = "state.db.new";
+constexpr const char* kNewDatabaseJournal = "state.db.new-journal";
 
 std::string real_path(const std::string& directory) {
   const std::unique_ptr<char, decltype(&::free)> resolved(::realpath(directory.c_str(), nullptr), &::free);
@@ -27,11 +30,19 @@ std::string real_path(const std::string& directory) {
   return resolved.get();
 }
 
-// The database is born 0600 whatever the umask, and its name is durable before anything is written into it.
-void make_database_file(const std::string& directory) {
+// The database is born 0600 whatever the umask, and has its tables before it has its name: so one without content was emptied, never just begun.
+void make_database(const std::string& directory) {
   const auto dir = real_fs().open_root(directory);
   if (!dir || real_fs().stat(dir->get(), kDatabaseFile)) return;
-  real_fs().close(real_fs().create(dir->get(), kDatabaseFile));
+  for (const char* left_by_a_crash : {kNewDatabaseFile, kNewDatabaseJournal}) real_fs().unlink(dir->get(), left_by_a_crash);
+  real_fs().close(real_fs().create(dir->get(), kNewDatabaseFile));
+  {
+    SQLite::Database database(directory + "/" + kNewDatabaseFile, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW);
+    prepare_schema(database);
+  }
+  if (!real_fs().rename(dir->get(), kNewDatabaseFile, dir->get(), kDatabaseFile)) {
+    throw Error(ErrorCode::state_unavailable, "the new state.db vanished before it was put in place", "does a cleaner empty the state directory?");
+  }
   real_fs().sync_directory(dir->get());
 }
 
@@ -46,7 +57,7 @@ std::unique_ptr<StateStore> StateStore::open(const std::string& directory, const
   return guarded([&] {
     {
       const FileLock lock = FileLock::take(real + "/lock");
-      make_database_file(real);
+      make_database(real);
     }
     auto impl = std::make_unique<Impl>(real, std::move(key), real + "/" + kDatabaseFile);
     {

@@ -88,7 +88,7 @@ TEST_F(LostState, OfADatabaseThatWasEmptiedStops) {
   for (const char* command : {"sync", "check", "status"}) {
     const ProgramResult result = home.run({command});
     EXPECT_EQ(result.status, 74) << command << result.err;
-    EXPECT_THAT(result.err, AllOf(HasSubstr("is empty"), HasSubstr("backup"))) << command;
+    EXPECT_THAT(result.err, AllOf(HasSubstr("has lost its content"), HasSubstr("backup"))) << command;
   }
   fs::remove(home.state_dir() + "/state.db");
   expect_everything_once();
@@ -96,10 +96,11 @@ TEST_F(LostState, OfADatabaseThatWasEmptiedStops) {
 
 TEST_F(LostState, KilledInItsFirstMomentBeginsAnew) {
   sync();
-  for (const char* file : {"state.db-wal", "state.db-shm"}) fs::remove(home.state_dir() + "/" + file);
-  fs::resize_file(home.state_dir() + "/state.db", 0);
-  for (const auto& lock : fs::directory_iterator(home.state_dir() + "/locks")) fs::remove(lock);
+  for (const char* file : {"state.db", "state.db-wal", "state.db-shm"}) fs::remove(home.state_dir() + "/" + file);
+  (void)home.folder().write("state/state.db.new", "half a database");
+  (void)home.folder().write("state/state.db.new-journal", "half a journal");
   expect_everything_once();
+  EXPECT_FALSE(fs::exists(home.state_dir() + "/state.db.new-journal"));
 }
 
 // It has no id file to learn from, so to go on would double every message.
