@@ -78,7 +78,7 @@ struct OnATerminal : testing::Test {
 };
 
 TEST_F(OnATerminal, ErrorStaysAndBarsGo) {
-  start({.name = "second", .port = second.port(), .password = "wrong"});
+  start({.name = "second", .port = second.port(), .host = "localhost", .password = "wrong"});
   ASSERT_TRUE(sync->wait_for_out("error: second"));
   const auto screen = screen_at_the_end();
   EXPECT_THAT(screen, AllOf(Contains(HasSubstr("error: second: login as alice refused")), Contains(HasSubstr("first: 1 message fetched"))));
@@ -87,7 +87,7 @@ TEST_F(OnATerminal, ErrorStaysAndBarsGo) {
 
 TEST_F(OnATerminal, LineOfTheLogStaysAndBarsGo) {
   second.change([](MaildropKnobs& knobs) { knobs.uidl_lines = {{1, "? ? ?"}}; });
-  start({.name = "second", .port = second.port()});
+  start({.name = "second", .port = second.port(), .host = "localhost"});
   ASSERT_TRUE(sync->wait_for_out("made no sense"));
   const auto screen = screen_at_the_end();
   EXPECT_THAT(screen, AllOf(Contains(HasSubstr("warning: second: ")), Contains(HasSubstr("first: 1 message fetched"))));

@@ -134,8 +134,9 @@ TEST_F(RefusedLogin, ReloadedDaemonTriesAtOnce) {
   const auto daemon = home.start({"run"});
   EXPECT_TRUE(daemon->wait_for_err("not tried, it needs an operator"));
   home.configure({.port = server.port()});
+  server.add(small_message("later"));
   daemon->signal(SIGHUP);
-  EXPECT_TRUE(server.wait_for([](const MaildropRecord& record) { return record.quits == 1; }));
+  EXPECT_TRUE(daemon->wait_for_err("fetched"));  // said when the session is over and recorded
   daemon->signal(SIGTERM);
   EXPECT_EQ(daemon->wait().status, 0);
   EXPECT_EQ(state(), "ok");
