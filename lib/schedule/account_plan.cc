@@ -5,8 +5,29 @@
 
 namespace popsync::schedule {
 
+namespace {
+
+bool lies_with_server(ErrorCode code) {
+  switch (classify(code)) {
+    case Outcome::login_refused:
+    case Outcome::host_unknown:
+    case Outcome::permanent: return true;
+    case Outcome::lasting:
+      return code == ErrorCode::certificate || code == ErrorCode::tls_failed || code == ErrorCode::insecure_login || code == ErrorCode::not_pop3;
+    case Outcome::success:
+    case Outcome::temporary:
+    case Outcome::in_use:
+    case Outcome::login_delay:
+    case Outcome::lock_held:
+    case Outcome::local: return false;
+  }
+  return false;
+}
+
+}  // namespace
+
 bool left_to_operator(const Standing& standing, WallTime now) {
-  if (!standing.needs_operator || !standing.last_error || classify(*standing.last_error) == Outcome::local) return false;
+  if (!standing.needs_operator || !standing.last_error || !lies_with_server(*standing.last_error)) return false;
   return !standing.next_sync || now < *standing.next_sync;
 }
 

@@ -22,8 +22,8 @@ struct Standing {
 };
 
 // Is the account to be left alone until an operator has done something, or until the time that was planned for it has come? Asked by whoever starts
-// with nothing but the state: a daemon, and a sync that does not name the account. What was found wrong here, before any server was asked, is
-// looked at again: it costs nothing, and the disk may be there now.
+// with nothing but the state: a daemon, and a sync that does not name the account. Trouble on this machine is looked at again: it is no server's
+// concern, and who has put the disk right expects the next sync to notice.
 bool left_to_operator(const Standing& standing, WallTime now);
 
 // An enabled account as the configuration and the state tell it.

@@ -105,7 +105,9 @@ TEST(LeftToOperator, IsWhatNeedsOneUntilItsTimeHasCome) {
   EXPECT_TRUE(left({.needs_operator = true, .last_error = ErrorCode::login_refused}));
   EXPECT_TRUE(left({.needs_operator = true, .last_error = ErrorCode::login_refused, .next_sync = kWall + 1s}));
   EXPECT_FALSE(left({.needs_operator = true, .last_error = ErrorCode::login_refused, .next_sync = kWall}));
-  // No server is asked before these are in order.
+  // Trouble on this machine, and what passes by itself.
+  EXPECT_FALSE(left({.needs_operator = true, .last_error = ErrorCode::io_error, .next_sync = kWall + 1h}));
+  EXPECT_FALSE(left({.needs_operator = true, .last_error = ErrorCode::network, .next_sync = kWall + 1h}));
   EXPECT_FALSE(left({.needs_operator = true, .last_error = ErrorCode::mailstore_unavailable, .next_sync = kWall + 1h}));
   EXPECT_FALSE(left({.needs_operator = true, .last_error = ErrorCode::secret_unavailable, .next_sync = kWall + 1h}));
 }
