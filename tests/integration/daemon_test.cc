@@ -119,7 +119,7 @@ TEST_F(Daemon, SighupWithABadFileKeepsRunningAndSaysSo) {
 
 TEST_F(Daemon, SighupTakesANewLogLevelAndFormat) {
   start();
-  ASSERT_TRUE(sessions_done(1));
+  ASSERT_TRUE(daemon->wait_for_err("3 messages fetched"));
   home.configure_all({account()}, {"log_format = \"json\""});
   daemon->signal(SIGHUP);
   EXPECT_TRUE(daemon->wait_for_err("\"message\":\"configuration reloaded: 1 account\""));
