@@ -125,7 +125,7 @@ class AccountCheck {
   void new_maildir(const std::string& maildir) {
     const auto key = state::read_install_key(program_.paths.state_dir);
     const delivery::Inspection found = delivery::inspect(real_fs(), maildir, key ? *key : lost_install_key(program_));
-    delivery::refuse_unsuitable(maildir, found);
+    delivery::refuse_unsuitable(maildir, found, account_.name);
     need_makeable(maildir);
     const std::string path = escaped(maildir);
     if (std::ranges::any_of(found.accounts, [this](const delivery::MailstoreId::Account& each) { return is_lost(each); })) {

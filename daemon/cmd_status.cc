@@ -37,7 +37,7 @@ std::string_view state_text(const config::Account& account, const state::Account
   return row.last_success ? "ok" : "never";
 }
 
-AccountStatus status_of(const Program& program, state::StateStore* store, const config::Account& account) {
+AccountStatus status_of(const StoredAccounts& accounts, state::StateStore* store, const config::Account& account) {
   AccountStatus status{.name = account.name,
                        .state = account.enabled ? "never" : "disabled",
                        .row = {},
@@ -47,12 +47,15 @@ AccountStatus status_of(const Program& program, state::StateStore* store, const 
                        .suspended = {},
                        .trouble = {}};
   try {
-    const auto stored = stored_account(store, program, account);
+    const auto stored = accounts.of(account);
     if (!stored) return status;
     status.row = *stored;
     status.seen = store->seen_count(stored->id);
     status.held = store->held(stored->id);
-    if (!status.held.empty()) status.held_names = sync::names_of_held(store->messages(stored->id), status.held);
+    if (!status.held.empty()) {
+      const sync::RowNames names(store->messages(stored->id));
+      for (const state::HeldRow& held : status.held) status.held_names.push_back(names.of(held.id, held.uid));
+    }
     for (const state::MailstoreRow& row : store->mailstores(stored->id)) {
       if (row.path == mailstore_target(account).path) status.suspended = row.suspended;
     }
@@ -169,11 +172,12 @@ std::vector<const config::Account*> accounts_to_tell(const Program& program) {
 int cmd_status(Program& program) {
   const auto daemon = running_daemon(program.paths.state_dir);
   const auto store = state::StateStore::open_existing(program.paths.state_dir);
+  const StoredAccounts stored(store.get(), program);
   auto accounts = json_array();
   int worst = 0;
   if (!program.options.json) print_daemon(program, daemon);
   for (const config::Account* account : accounts_to_tell(program)) {
-    const AccountStatus status = status_of(program, store.get(), *account);
+    const AccountStatus status = status_of(stored, store.get(), *account);
     if (account->enabled) worst = worse_exit_status(worst, exit_status_of(status));
     if (program.options.failing && !failing(status)) continue;
     accounts->add(as_json(status));

@@ -123,10 +123,10 @@ struct Known {
 };
 
 // Nothing of an account that is another user's: its sync says so.
-Known known_of(state::StateStore* store, const Program& program, const config::Account& account) {
+Known known_of(const StoredAccounts& stored, const Program& program, const config::Account& account) {
   Known known{.row = {}, .tried_with = tried_with(account, program.config)};
   try {
-    known.row = stored_account(store, program, account);
+    known.row = stored.of(account);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::account_identity) throw;
   }
@@ -167,13 +167,14 @@ Poco::JSON::Object::Ptr plan_as_json(const std::string& name, const sync::DryRun
 int dry_run(Program& program) {
   const auto store = state::StateStore::open_existing(program.paths.state_dir);
   const StopOnSignal stop;
+  const StoredAccounts stored(store.get(), program);
   auto answers = json_array();
   int status = 0;
   for (const config::Account* account : program.chosen_accounts()) {
     const sync::AccountSettings settings = sync_settings(*account);
     const auto keeper = secret_keeper(*account, program.config);
     try {
-      const Known known = known_of(store.get(), program, *account);
+      const Known known = known_of(stored, program, *account);
       if (schedule::left_to_operator(standing_for(program, known), system_clock().wall())) throw left_out(*known.row);
       const sync::DryRun dry = sync::plan_account(store.get(), system_clock(),
                                                   {.settings = settings,
@@ -221,10 +222,11 @@ int cmd_sync(Program& program) {
                                     .command = program.lock_name(),
                                     .bookkeeping_every = {}};  // status is to tell of it at once, and so is the daemon
   Teller teller(program.options);
+  const StoredAccounts stored(store.get(), program);
   std::vector<schedule::PassAccount> pass;
   std::map<std::string, Known> known;
   for (const config::Account* account : accounts) {
-    const Known& of_this = known.emplace(account->name, known_of(store.get(), program, *account)).first->second;
+    const Known& of_this = known.emplace(account->name, known_of(stored, program, *account)).first->second;
     if (!schedule::left_to_operator(standing_for(program, of_this), system_clock().wall())) {
       pass.push_back({.name = account->name, .host = account->endpoint.host});
       continue;

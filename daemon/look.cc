@@ -22,10 +22,12 @@ StopOnSignal::StopOnSignal()
         if (signal == SIGINT || signal == SIGTERM) source_.request_stop();
       }) {}
 
-std::optional<state::AccountRow> stored_account(state::StateStore* store, const Program& program, const config::Account& account) {
-  if (store == nullptr) return std::nullopt;
-  const auto rows = store->accounts();
-  const sync::AccountDecision decision = sync::decide_account({account.name, account.endpoint.host, account.user}, program.account_names(), rows);
+StoredAccounts::StoredAccounts(state::StateStore* store, const Program& program) : configured_(program.account_names()) {
+  if (store != nullptr) rows_ = store->accounts();
+}
+
+std::optional<state::AccountRow> StoredAccounts::of(const config::Account& account) const {
+  const sync::AccountDecision decision = sync::decide_account({account.name, account.endpoint.host, account.user}, configured_, rows_);
   switch (decision.match) {
     case sync::AccountMatch::fresh: return std::nullopt;
     case sync::AccountMatch::known:
@@ -33,6 +35,10 @@ std::optional<state::AccountRow> stored_account(state::StateStore* store, const 
     case sync::AccountMatch::conflict: sync::refuse_conflict(account.name, account.user, decision.row);
   }
   return std::nullopt;
+}
+
+std::optional<state::AccountRow> stored_account(state::StateStore* store, const Program& program, const config::Account& account) {
+  return StoredAccounts(store, program).of(account);
 }
 
 void refuse_unknown_to_state(const Program& program, state::StateStore* store, const std::string& name, const std::string& command) {

@@ -30,7 +30,20 @@ class StopOnSignal {
   observe::SignalThread thread_;
 };
 
-// The account's stored row, if this state has one; what belongs to another user is an Error account_identity.
+// The state's rows of accounts, read once: a command that asks for each of thousands must not read all of them each time.
+class StoredAccounts {
+ public:
+  // Without a state there are none.
+  StoredAccounts(state::StateStore* store, const Program& program);
+  // The account's row, if there is one; what belongs to another user is an Error account_identity.
+  [[nodiscard]] std::optional<state::AccountRow> of(const config::Account& account) const;
+
+ private:
+  std::vector<state::AccountRow> rows_;
+  std::vector<std::string> configured_;
+};
+
+// The same for one account.
 std::optional<state::AccountRow> stored_account(state::StateStore* store, const Program& program, const config::Account& account);
 
 // The state has no row of this name; if it keeps the account of that name in the configuration under another one, that is the one to give to

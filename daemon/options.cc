@@ -162,6 +162,8 @@ struct Words {
 
 class WordSplitter {
  public:
+  explicit WordSplitter(const CLI::App& app) : app_(app) {}
+
   Words split(const std::vector<std::string>& words) {
     for (next_ = words.begin(), end_ = words.end(); next_ != end_;) {
       const std::string& word = *next_++;
@@ -177,44 +179,48 @@ class WordSplitter {
   }
 
  private:
-  static bool takes_value(std::string_view name) {
-    return name == "-c" || name == "--config" || name == "--state-dir" || name == "--wait" || name == "--number";
+  // The option of this name ("-c", "--config") if a value belongs to it, of the program or of any command.
+  [[nodiscard]] const CLI::Option* with_value(const std::string& name) const {
+    const auto found_in = [&](const CLI::App& app) {
+      const CLI::Option* option = app.get_option_no_throw(name);
+      return option != nullptr && option->get_items_expected_max() > 0 ? option : nullptr;
+    };
+    if (const CLI::Option* option = found_in(app_)) return option;
+    for (const CLI::App* command : app_.get_subcommands({})) {
+      if (const CLI::Option* option = found_in(*command)) return option;
+    }
+    return nullptr;
   }
 
   void take_option(const std::string& word) {
     words_.options.push_back(word);
     if (word.starts_with("--")) {
       const std::size_t equals = word.find('=');
-      const std::string name = word.substr(0, equals);
-      if (!takes_value(name)) return;
-      if (equals == std::string::npos) {
-        take_value(name);
-      } else {
-        check_value(name, word.substr(equals + 1));
-      }
+      const CLI::Option* option = with_value(word.substr(0, equals));
+      if (option != nullptr) take_value(*option, equals == std::string::npos ? std::string() : word.substr(equals));
       return;
     }
-    // One-letter options together: what follows a c is the file, in this word or the next.
-    const std::size_t letter = word.find('c', 1);
-    if (letter == std::string::npos) return;
-    if (letter + 1 == word.size()) {
-      take_value("--config");
-    } else {
-      check_value("--config", word.substr(letter + 1));
+    // One-letter options together: what follows one with a value is the value, in this word or the next.
+    for (std::size_t letter = 1; letter < word.size(); ++letter) {
+      const CLI::Option* option = with_value(std::string("-") + word[letter]);
+      if (option == nullptr) continue;
+      const std::string rest = word.substr(letter + 1);
+      take_value(*option, rest.empty() ? rest : "=" + rest);
+      return;
     }
   }
 
-  void take_value(const std::string& name) {
-    if (next_ == end_) throw Error(ErrorCode::usage, name + " needs a value");
-    words_.options.push_back(*next_);
-    check_value(name == "-c" ? "--config" : name, *next_++);
-  }
-
-  void check_value(const std::string& name, const std::string& value) {
+  // `attached`: "=" and the value, or empty if the next word is the value.
+  void take_value(const CLI::Option& option, const std::string& attached) {
+    const std::string name = "--" + option.get_lnames().front();
+    if (attached.empty() && next_ == end_) throw Error(ErrorCode::usage, name + " needs a value");
+    const std::string value = attached.empty() ? *next_++ : attached.substr(1);
+    if (attached.empty()) words_.options.push_back(value);
     if (value.empty()) throw Error(ErrorCode::usage, name + " needs a value that is not empty");
     if (!given_.insert(name).second) throw Error(ErrorCode::usage, name + " is given twice", "leave one of them out");
   }
 
+  const CLI::App& app_;
   std::vector<std::string>::const_iterator next_;
   std::vector<std::string>::const_iterator end_;
   bool only_arguments_ = false;  // after "--"
@@ -305,7 +311,7 @@ std::optional<Options> parse_options(int argc, char** argv) {
     command->group("Commands");
     command->footer("popsync --help shows the options that every command has.");
   }
-  const Words words = WordSplitter().split({argv + 1, argv + argc});
+  const Words words = WordSplitter(app).split({argv + 1, argv + argc});
   std::vector<std::string> for_cli = words_for(app, words);
   std::ranges::reverse(for_cli);  // CLI11 takes them from the back
   try {

@@ -101,8 +101,8 @@ Inspection inspect(Fs& fs, const std::string& path, const std::string& install_k
   return inspect_root(fs, root->get(), install_key);
 }
 
-void refuse_unsuitable(const std::string& path, const Inspection& found) {
-  if (found.condition == MailstoreCondition::foreign) foreign(path, "ACCOUNT");
+void refuse_unsuitable(const std::string& path, const Inspection& found, const std::string& account) {
+  if (found.condition == MailstoreCondition::foreign) foreign(path, account);
   if (found.condition == MailstoreCondition::other) {
     throw Error(ErrorCode::mailstore_unavailable, escaped(path) + " holds files and is no Maildir",
                 "name a folder that does not exist yet, or a Maildir");
@@ -137,7 +137,7 @@ bool in_use(Fs& fs, const std::string& path, const std::string& install_key, con
 Maildir Maildir::make(Fs& fs, const std::string& path, const MailstoreOwner& owner) {
   const UniqueFd root = make_path(fs, path);
   refuse_shared_root(fs, root.get(), path);
-  refuse_unsuitable(path, inspect_root(fs, root.get(), owner.install_key));
+  refuse_unsuitable(path, inspect_root(fs, root.get(), owner.install_key), owner.account_name);
   for (const std::string& folder : kFolders) make_folder(fs, root.get(), folder);
   const UniqueFd tmp = make_folder(fs, root.get(), "tmp");
   const UniqueFd ours = make_folder(fs, tmp.get(), std::string(kOurFolder));

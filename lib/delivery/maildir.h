@@ -45,8 +45,8 @@ struct Inspection {
 // Looks without changing anything.
 Inspection inspect(Fs& fs, const std::string& path, const std::string& install_key);
 
-// Throws Error mailstore_foreign or mailstore_unavailable for what can never become this state's Maildir.
-void refuse_unsuitable(const std::string& path, const Inspection& found);
+// Throws Error mailstore_foreign or mailstore_unavailable for what can never become this state's Maildir; `account` is for the hint.
+void refuse_unsuitable(const std::string& path, const Inspection& found, const std::string& account);
 
 constexpr int kScansMax = 4;
 

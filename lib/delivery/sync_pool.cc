@@ -6,7 +6,9 @@
 namespace popsync::delivery {
 
 void PendingSync::wait() const {
-  for (auto patience = kCallAgainAfter * 0; done_.wait_for(patience) != std::future_status::ready; patience = kCallAgainAfter) pool_->begin_next();
+  for (auto patience = kCallAgainAfter * 0; done_.wait_for(patience) != std::future_status::ready; patience = kCallAgainAfter) {
+    if (!pool_->begin_next()) return done_.wait();
+  }
 }
 
 void PendingSync::get() {
@@ -40,9 +42,11 @@ PendingSync SyncPool::submit(std::function<void()> task) {
   return pending;
 }
 
-void SyncPool::begin_next() {
+bool SyncPool::begin_next() {
   Lock lock(mutex_);
-  if (!queue_.empty()) call_thread(lock);
+  if (queue_.empty()) return false;
+  call_thread(lock);
+  return true;
 }
 
 void SyncPool::call_thread(Lock& lock) {

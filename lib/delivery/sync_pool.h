@@ -53,8 +53,8 @@ class SyncPool {
 
   // Begun at the latest when somebody waits for it. Threads are started when they are first needed.
   PendingSync submit(std::function<void()> task);
-  // Somebody waits: begins the oldest task that is not begun yet.
-  void begin_next();
+  // Somebody waits: begins the oldest task that is not begun yet. False if all are.
+  bool begin_next();
 
  private:
   using Lock = std::unique_lock<std::mutex>;

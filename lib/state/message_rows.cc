@@ -66,14 +66,15 @@ std::vector<HeldRow> StateStore::held(std::string_view account_id) {
   return guarded([&] {
     std::vector<HeldRow> rows;
     SQLite::Statement& row =
-        impl_->statement("SELECT uid, reason, tries, list_size FROM message WHERE account = ? AND state = 3 AND state IN (0, 3) ORDER BY id");
+        impl_->statement("SELECT id, uid, reason, tries, list_size FROM message WHERE account = ? AND state = 3 AND state IN (0, 3) ORDER BY id");
     const ResetAtEnd reset(row);
     row.bind(1, std::string(account_id));
     while (row.executeStep()) {
-      rows.push_back({.uid = pop3::UniqueId{octets_at(row.getColumn(0))},
-                      .reason = row.getColumn(1).getString(),
-                      .tries = small_at(row.getColumn(2)),
-                      .list_size = number_at(row.getColumn(3))});
+      rows.push_back({.id = row.getColumn(0).getInt64(),
+                      .uid = pop3::UniqueId{octets_at(row.getColumn(1))},
+                      .reason = row.getColumn(2).getString(),
+                      .tries = small_at(row.getColumn(3)),
+                      .list_size = number_at(row.getColumn(4))});
     }
     return rows;
   });

@@ -76,6 +76,7 @@ struct HeaderPrint {
 };
 
 struct HeldRow {
+  RowId id = 0;
   pop3::UniqueId uid;
   std::string reason;
   std::uint32_t tries = 0;

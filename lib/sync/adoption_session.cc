@@ -71,7 +71,7 @@ class AdoptionSession {
       throw Error(ErrorCode::mailstore_unavailable, "there is no Maildir at " + path + ", so there is nothing to adopt",
                   "`popsync sync " + settings_.name + "` makes it and fetches");
     }
-    if (found.condition != delivery::MailstoreCondition::foreign) return delivery::refuse_unsuitable(settings_.mailstore.path, found);
+    if (found.condition != delivery::MailstoreCondition::foreign) return delivery::refuse_unsuitable(settings_.mailstore.path, found, settings_.name);
     for (const delivery::MailstoreId::Account& each : found.accounts) {
       if (!delivery::in_use(services_.fs, settings_.mailstore.path, found.install_key, each.id)) continue;
       throw Error(ErrorCode::mailstore_foreign, "the Maildir " + path + " is being filled at this moment by a popsync with another state directory",

@@ -107,7 +107,7 @@ void refuse_unsuitable(state::StateStore& store, Fs& fs, const state::AccountRow
     return;
   }
   const delivery::Inspection found = delivery::inspect(fs, target.path, store.install_key());
-  delivery::refuse_unsuitable(target.path, found);
+  delivery::refuse_unsuitable(target.path, found, account.name);
   refuse_lost_state(store, account, target.path, found);
 }
 
@@ -191,15 +191,15 @@ OpenMailstore open_mailstore(state::StateStore& store, Fs& fs, const state::Acco
 }
 
 void refuse_lost_mbox(state::StateStore* store, Fs& fs, const state::AccountRow& account, const std::string& path) {
+  if (store != nullptr && store->seen_count(account.id) > 0) return;
+  if (!delivery::holds_marked_entry(fs, path)) return;
   if (store != nullptr) {
-    if (store->seen_count(account.id) > 0) return;
     const auto used_by = [&](const state::AccountRow& each) {
       const auto rows = store->mailstores(each.id);
       return std::ranges::count(rows, path, &state::MailstoreRow::path) > 0;
     };
     if (std::ranges::any_of(store->accounts(), used_by)) return;
   }
-  if (!delivery::holds_marked_entry(fs, path)) return;
   throw Error(ErrorCode::mailstore_foreign,
               "the mbox " + escaped(path) + " holds mail that popsync fetched (X-Popsync-Id), and the state knows nothing of it: was the state lost?",
               "put the state directory back from a backup; or `popsync seed " + account.name +

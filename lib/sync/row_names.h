@@ -7,7 +7,6 @@
 #include <span>
 #include <string>
 #include <unordered_map>
-#include <vector>
 
 #include "state/rows.h"
 
@@ -25,8 +24,5 @@ class RowNames {
  private:
   std::unordered_map<state::RowId, std::size_t> repeated_;  // those that are not the first
 };
-
-// The names of held rows, which are told without their ids, in the order of both.
-std::vector<std::string> names_of_held(std::span<const state::MessageRow> rows, std::span<const state::HeldRow> held);
 
 }  // namespace popsync::sync
