@@ -79,6 +79,19 @@ std::optional<AccountRow> StateStore::account_named(std::string_view name) {
   });
 }
 
+std::vector<AccountRow> StateStore::accounts_akin(std::string_view name, std::string_view user) {
+  const std::lock_guard lock(impl_->mutex);
+  return guarded([&] {
+    std::vector<AccountRow> accounts;
+    SQLite::Statement& row = impl_->statement("SELECT * FROM account WHERE name = ? OR user = ? ORDER BY name");
+    const ResetAtEnd reset(row);
+    row.bind(1, std::string(name));
+    row.bind(2, std::string(user));
+    while (row.executeStep()) accounts.push_back(read_account(row));
+    return accounts;
+  });
+}
+
 void Transaction::insert_account(const AccountRow& account) {
   hold_->run("INSERT INTO account(id, name, host, user) VALUES(?, ?, ?, ?)", [&](SQLite::Statement& row) {
     row.bind(1, account.id);

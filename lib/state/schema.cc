@@ -110,6 +110,8 @@ constexpr std::array kSteps = {
     // Our DELE may have taken it, also where the answer to QUIT never came and the policy is another one by now.
     "ALTER TABLE message ADD COLUMN dele_sent INTEGER NOT NULL DEFAULT 0;"
     "UPDATE message SET dele_sent = 1 WHERE deletions > 0",
+    // An account that is new to the state may be an old one under another name.
+    "CREATE INDEX account_by_user ON account(user)",
 };
 static_assert(kSteps.size() + 1 == kSchemaVersion);
 

@@ -11,7 +11,7 @@ class Database;
 namespace popsync::state {
 
 constexpr std::int32_t kApplicationId = 0x506f5053;  // "PoPS"
-constexpr std::int32_t kSchemaVersion = 8;           // one more with each step in schema.cc
+constexpr std::int32_t kSchemaVersion = 9;           // one more with each step in schema.cc
 
 // Pragmas of every connection: WAL, synchronous=FULL (read back), no automatic checkpoints, defensive. Throws Error state_corrupt or io_error.
 void prepare_connection(SQLite::Database& database);

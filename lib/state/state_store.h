@@ -39,6 +39,8 @@ class StateStore {
   std::vector<AccountRow> accounts();
   std::optional<AccountRow> account(std::string_view id);
   std::optional<AccountRow> account_named(std::string_view name);
+  // Those of this name or this user. Answered from indexes: who asks for each of ten thousand accounts must not read all of them each time.
+  std::vector<AccountRow> accounts_akin(std::string_view name, std::string_view user);
   std::vector<MailstoreRow> mailstores(std::string_view account_id);
   std::vector<MailstoreRow> mailstores();  // of all accounts
   std::vector<MessageRow> messages(std::string_view account_id);

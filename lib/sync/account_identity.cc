@@ -54,6 +54,10 @@ AccountDecision decide_account(const ConfiguredAccount& account, std::span<const
   return decision;
 }
 
+AccountDecision decide_account(const ConfiguredAccount& account, std::span<const std::string> configured, state::StateStore& store) {
+  return decide_account(account, configured, store.accounts_akin(account.name, account.user));
+}
+
 void refuse_conflict(const std::string& name, const std::string& user, const state::AccountRow& stored) {
   throw Error(ErrorCode::account_identity,
               "the account " + name + " was " + escaped(stored.user) + " until now and is " + escaped(user) + " in the configuration",
@@ -65,8 +69,7 @@ state::AccountRow resolve_account(state::StateStore& store, const ConfiguredAcco
   // The usual case costs one look, however many accounts there are.
   const auto named = store.account_named(account.name);
   if (named && named->user == account.user && named->host == account.host) return *named;
-  const auto stored = store.accounts();
-  AccountDecision decision = decide_account(account, configured, stored);
+  AccountDecision decision = decide_account(account, configured, store);
   if (decision.match == AccountMatch::conflict) refuse_conflict(account.name, account.user, decision.row);
   if (decision.match == AccountMatch::taken_over) {
     log_info(account.name, "continues the state of the account " + decision.old_name + ", which has the same host and user");
@@ -76,7 +79,7 @@ state::AccountRow resolve_account(state::StateStore& store, const ConfiguredAcco
     return decision.row;
   } catch (const Error&) {
     // Another popsync may have made the row since we looked; names are unique.
-    AccountDecision again = decide_account(account, configured, store.accounts());
+    AccountDecision again = decide_account(account, configured, store);
     if (decision.match != AccountMatch::fresh || again.match != AccountMatch::known) throw;
     return again.row;
   }

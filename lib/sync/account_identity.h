@@ -33,6 +33,9 @@ struct AccountDecision {
 // Pure. `configured` are the names of all accounts in the configuration: an account that still has its name has not vanished.
 AccountDecision decide_account(const ConfiguredAccount& account, std::span<const std::string> configured, std::span<const state::AccountRow> stored);
 
+// The same of the rows in the store.
+AccountDecision decide_account(const ConfiguredAccount& account, std::span<const std::string> configured, state::StateStore& store);
+
 // Throws the Error of a conflict, with both ways out of it.
 [[noreturn]] void refuse_conflict(const std::string& name, const std::string& user, const state::AccountRow& stored);
 

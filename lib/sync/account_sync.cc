@@ -450,8 +450,8 @@ SyncReport sync_account(const SyncServices& services, const SyncRequest& request
 }
 
 std::uint64_t recover_account(const SyncServices& services, const AccountSettings& settings, const StopSignal& stop) {
-  const auto stored = services.store.accounts();
-  const AccountDecision decision = decide_account({settings.name, settings.endpoint.host, settings.login.user}, services.configured_names, stored);
+  const AccountDecision decision =
+      decide_account({settings.name, settings.endpoint.host, settings.login.user}, services.configured_names, services.store);
   if (decision.match == AccountMatch::fresh || decision.match == AccountMatch::conflict) return 0;
   const state::FileLock lock = state::lock_account(services.store.directory(), decision.row.id, services.command, std::chrono::milliseconds(0), stop);
   std::optional<OpenMailstore> mailstore = find_mailstore(services.store, services.fs, decision.row, settings.mailstore);

@@ -52,9 +52,8 @@ std::string lost_install_key(Fs& fs, const std::string& state_dir, std::span<con
 std::string remembered_id(state::StateStore& store, Fs& fs, const ConfiguredMailstore& mailstore) {
   const delivery::Inspection found = look(fs, mailstore.path, store.install_key());
   if (found.condition != MailstoreCondition::ours) return {};
-  const auto known = store.accounts();
   for (const MailstoreId::Account& each : found.accounts) {
-    if (remembers(each, mailstore.account) && std::ranges::count(known, each.id, &state::AccountRow::id) == 0) return each.id;
+    if (remembers(each, mailstore.account) && !store.account(each.id)) return each.id;
   }
   return {};
 }

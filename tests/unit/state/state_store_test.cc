@@ -190,6 +190,29 @@ TEST_F(StateStoreTest, TwoAccountsCannotHaveOneName) {
   EXPECT_THROW(transaction.insert_account(account_row("fedcba9876543210", "work")), Error);
 }
 
+TEST_F(StateStoreTest, AccountsAreFoundByNameOrUser) {
+  const auto store = open();
+  auto transaction = store->begin();
+  for (const auto& [id, name, user] : {std::tuple("1", "work", "alice"), std::tuple("2", "home", "alice"), std::tuple("3", "club", "bob")}) {
+    state::AccountRow row = account_row(id, name);
+    row.user = user;
+    transaction.insert_account(row);
+  }
+  transaction.commit();
+  const auto names = [&](const char* name, const char* user) {
+    std::vector<std::string> found;
+    for (const state::AccountRow& row : store->accounts_akin(name, user)) found.push_back(row.name);
+    return found;
+  };
+  EXPECT_THAT(names("new", "alice"), ElementsAre("home", "work"));
+  EXPECT_THAT(names("club", "alice"), ElementsAre("club", "home", "work"));
+  EXPECT_THAT(names("work", "alice"), ElementsAre("home", "work"));
+  EXPECT_THAT(names("new", "carol"), IsEmpty());
+  SQLite::Database database(file("state.db"), SQLite::OPEN_READWRITE);
+  SQLite::Statement plan(database, "EXPLAIN QUERY PLAN SELECT * FROM account WHERE name = ? OR user = ? ORDER BY name");
+  while (plan.executeStep()) EXPECT_THAT(plan.getColumn("detail").getString(), Not(HasSubstr("SCAN")));
+}
+
 TEST_F(StateStoreTest, AnOlderSchemaIsBroughtUpWithItsRows) {
   {
     const auto store = open();
@@ -203,7 +226,7 @@ TEST_F(StateStoreTest, AnOlderSchemaIsBroughtUpWithItsRows) {
         "ALTER TABLE account DROP COLUMN top_fails", "ALTER TABLE account DROP COLUMN surprises", "ALTER TABLE account DROP COLUMN expire_days",
         "ALTER TABLE account DROP COLUMN login_delay", "ALTER TABLE account DROP COLUMN last_login", "ALTER TABLE account DROP COLUMN refusals",
         "ALTER TABLE account DROP COLUMN tried_with", "ALTER TABLE message DROP COLUMN dele_sent", "DROP TABLE server_memory",
-        "DROP TRIGGER message_erased", "DROP INDEX message_by_removal", "PRAGMA user_version=2"})
+        "DROP TRIGGER message_erased", "DROP INDEX message_by_removal", "DROP INDEX account_by_user", "PRAGMA user_version=2"})
     change(sql);
   const auto store = open();
   ASSERT_EQ(store->mailstores(kAccount).size(), 1U);
