@@ -27,6 +27,8 @@ class Size:
     messages: int
     large: int
     accounts: int
+    scheduled: int         # accounts of one daemon
+    interval: int          # theirs, in seconds
     giant: int             # octets
     traced: int            # messages of the sync whose system calls are counted
     runs: int
@@ -34,8 +36,8 @@ class Size:
     patience_prepare: int
 
 
-FULL = Size(messages=10_000, large=100_000, accounts=200, giant=1 << 30, traced=2_000, runs=3, patience=120, patience_prepare=600)
-QUICK = Size(messages=1_000, large=5_000, accounts=50, giant=64 << 20, traced=300, runs=3, patience=6, patience_prepare=60)
+FULL = Size(messages=10_000, large=100_000, accounts=200, scheduled=10_000, interval=300, giant=1 << 30, traced=2_000, runs=3, patience=120, patience_prepare=600)
+QUICK = Size(messages=1_000, large=5_000, accounts=50, scheduled=300, interval=10, giant=64 << 20, traced=300, runs=3, patience=6, patience_prepare=60)
 QUICK_RIVALS = ("wire limit", "popsync", "mpop")
 
 

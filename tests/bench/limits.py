@@ -95,12 +95,32 @@ class Idleness:
     wakeups: float  # a second
 
 
-class IdleDaemon(ManyAccounts):
-    """The daemon with 100 accounts, between two polls."""
-    name = "idle"
+class Daemon(ManyAccounts):
+    """A row about popsync run."""
     runs = 1
     rivals = ("popsync",)
     round_trip_ms = 0
+
+    def prepare(self, program):
+        pass
+
+    def sample(self, program, seconds_max):
+        home = self.world.fresh_home()
+        program.configure(home, self.accounts(home), defaults=f'interval = "{self.interval()}s"\n')
+        self.world.give(home)
+        place = ["-c", home + "/popsync.toml", "--state-dir", home + "/state"]
+        daemon = subprocess.Popen([*self.world.as_user, self.world.program("popsync"), "run", *place], stdin=subprocess.DEVNULL, stdout=self.world.log,
+                                  stderr=self.world.log, cwd=home)
+        try:
+            return self.watch(daemon, place, seconds_max)
+        finally:
+            daemon.terminate()
+            daemon.wait()
+
+
+class IdleDaemon(Daemon):
+    """The daemon with 100 accounts, between two polls."""
+    name = "idle"
     watched_s = 10
     megabytes_max = 24
 
@@ -110,30 +130,20 @@ class IdleDaemon(ManyAccounts):
     def users(self):
         return super().users()[:100]
 
-    def prepare(self, program):
-        pass
+    def interval(self):
+        return 3600
 
-    def sample(self, program, seconds_max):
-        home = self.world.fresh_home()
-        program.configure(home, self.accounts(home), defaults='interval = "1h"\n')
-        self.world.give(home)
-        place = ["-c", home + "/popsync.toml", "--state-dir", home + "/state"]
-        daemon = subprocess.Popen([*self.world.as_user, self.world.program("popsync"), "run", *place], stdin=subprocess.DEVNULL, stdout=self.world.log,
-                                  stderr=self.world.log, cwd=home)
-        try:
-            began = time.monotonic()
-            while not self.all_synced(place):
-                if time.monotonic() - began > seconds_max or daemon.poll() is not None:
-                    raise Failed(f"the daemon has not synced all accounts; {self.world.last_words()}")
-                time.sleep(0.5)
-            time.sleep(3)  # for what is done behind the last session
-            before = switches(daemon.pid)
-            time.sleep(self.watched_s)
-            wakeups = (switches(daemon.pid) - before) / self.watched_s
-            return Idleness(seconds=time.monotonic() - began, resident_mb=resident_mb(daemon.pid), wakeups=wakeups)
-        finally:
-            daemon.terminate()
-            daemon.wait()
+    def watch(self, daemon, place, seconds_max):
+        began = time.monotonic()
+        while not self.all_synced(place):
+            if time.monotonic() - began > seconds_max or daemon.poll() is not None:
+                raise Failed(f"the daemon has not synced all accounts; {self.world.last_words()}")
+            time.sleep(0.5)
+        time.sleep(3)  # for what is done behind the last session
+        before = switches(daemon.pid)
+        time.sleep(self.watched_s)
+        wakeups = (switches(daemon.pid) - before) / self.watched_s
+        return Idleness(seconds=time.monotonic() - began, resident_mb=resident_mb(daemon.pid), wakeups=wakeups)
 
     def all_synced(self, place):
         told = subprocess.run([*self.world.as_user, self.world.program("popsync"), "status", "--json", *place], capture_output=True, text=True, check=False)
@@ -150,6 +160,83 @@ class IdleDaemon(ManyAccounts):
                  met(resident, lambda value: value < self.megabytes_max)),
             Line("  its wake-ups a second", wakeups, lambda value: f"{value:.2f}", "none", met(wakeups, lambda value: value == 0)),
         ]
+
+
+@dataclasses.dataclass
+class Schedule:
+    seconds: float
+    cores: float     # processor time a second
+    first: float     # the same from its start on, while every account is new
+    gap: float       # longest time from one login of an account to its next, in intervals
+    resident_mb: float
+
+
+class KeptSchedule(Daemon):
+    """10,000 accounts at five minutes each, all new when the daemon starts. The first interval is theirs; the next two are watched. Whether the
+    schedule is kept is for the server to say: its log has every login."""
+    name = "schedule"
+    cores_max = 0.25
+    jitter = 0.05
+    margin_s = 3  # a login's time is told in whole seconds, and a session takes its time
+
+    def note(self, sample):
+        return (f"{sample.cores:.3f} of a core ({sample.first:.3f} in the first interval), {sample.gap:.3f} intervals from one login to the next at most, "
+                f"{sample.resident_mb:.1f} MB")
+
+    def users(self):
+        return [f"scheduled{number:05}" for number in range(self.size.scheduled)]
+
+    def interval(self):
+        return self.size.interval
+
+    def watch(self, daemon, place, seconds_max):
+        log = self.world.path("server", "dovecot.log")
+        behind = os.path.getsize(log)
+        began = time.monotonic()
+        self.wait(daemon, began + self.interval())
+        first = processor_seconds(daemon.pid) / self.interval()
+        before = processor_seconds(daemon.pid)
+        self.wait(daemon, began + 3 * self.interval())
+        cores = (processor_seconds(daemon.pid) - before) / (2 * self.interval())
+        return Schedule(seconds=time.monotonic() - began, cores=cores, first=first, gap=self.longest_gap(log, behind) / self.interval(),
+                        resident_mb=resident_mb(daemon.pid))
+
+    def wait(self, daemon, until):
+        while time.monotonic() < until:
+            if daemon.poll() is not None:
+                raise Failed(f"the daemon ended; {self.world.last_words()}")
+            time.sleep(min(1, max(0.0, until - time.monotonic())))
+
+    def longest_gap(self, log, behind):
+        """Also from the start to the first login, and from the last one until now."""
+        now = time.time()
+        logins = {user: [now - 3 * self.interval()] for user in self.users()}
+        with open(log, encoding="utf-8", errors="replace") as file:
+            file.seek(behind)
+            for line in file:
+                told = re.match(r"(\w+ \d+ [\d:]+) pop3-login: Info: Login: user=<([^>]*)>", line)
+                if told and told[2] in logins:
+                    logins[told[2]].append(time.mktime(time.strptime(time.strftime("%Y ") + told[1], "%Y %b %d %H:%M:%S")))
+        return max(later - earlier for times in logins.values() for earlier, later in zip(times, times[1:] + [now]))
+
+    def lines(self, results):
+        title = f"{self.size.scheduled} accounts every {self.interval()} s, one daemon"
+        gap_max = 1 + self.jitter + self.margin_s / self.interval()
+        cores, gap = medians(results, "cores"), medians(results, "gap")
+        return [
+            Line(title + ": processor time", cores, lambda value: f"{value:.1%} of a core", f"< {self.cores_max:.0%}",
+                 met(cores, lambda value: value < self.cores_max)),
+            Line("  in the first interval, all new", medians(results, "first"), lambda value: f"{value:.1%} of a core"),
+            Line("  longest time between two logins", gap, lambda value: f"{value:.3f} intervals", f"<= {gap_max:.2f}",
+                 met(gap, lambda value: value <= gap_max)),
+            Line("  its memory", medians(results, "resident_mb"), lambda value: f"{value:.1f} MB"),
+        ]
+
+
+def processor_seconds(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def switches(pid):
@@ -275,4 +362,4 @@ class SystemCalls(Row):
         return lines
 
 
-ALL = (GiantMessage, ManySessions, IdleDaemon, Recovery, SystemCalls)
+ALL = (GiantMessage, ManySessions, IdleDaemon, KeptSchedule, Recovery, SystemCalls)
