@@ -36,7 +36,7 @@ PendingSync SyncPool::submit(std::function<void()> task) {
   queue_.push_back(std::move(packaged));
   if (threads_max_ == 0) {
     run_next(lock);
-  } else if (slow_ || queue_.size() >= kSyncGroup) {
+  } else if (wants_thread()) {
     call_thread(lock);
   }
   return pending;
@@ -49,8 +49,12 @@ bool SyncPool::begin_next() {
   return true;
 }
 
+bool SyncPool::wants_thread() const { return slow_ ? queue_.size() * kQueuedShare > under_way_ : queue_.size() >= kSyncGroup; }
+
+// Gives the lock back first: a thread that wakes needs it.
 void SyncPool::call_thread(Lock& lock) {
   if (idle_ > 0) {
+    lock.unlock();
     changed_.notify_one();
   } else if ((threads_.size() == threads_max_ || !add_thread()) && threads_.empty()) {
     run_next(lock);  // nobody else will
@@ -81,12 +85,14 @@ void SyncPool::work() {
 void SyncPool::run_next(Lock& lock) {
   std::packaged_task<void()> task = std::move(queue_.front());
   queue_.pop_front();
-  if (slow_ && !queue_.empty() && !ending_) call_thread(lock);  // the next is to run beside this one
-  lock.unlock();
+  ++under_way_;
+  if (slow_ && wants_thread() && !ending_) call_thread(lock);  // the next is to run beside this one
+  if (lock.owns_lock()) lock.unlock();
   const auto start = std::chrono::steady_clock::now();
   task();
   const bool slow = std::chrono::steady_clock::now() - start > kSlowSync;
   lock.lock();
+  --under_way_;
   slow_ = slow;
 }
 

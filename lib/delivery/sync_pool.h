@@ -3,8 +3,8 @@
 // little more for thirty at once. Shared by all accounts.
 //
 // To wake a thread costs more than a sync that costs nothing (memory, a controller with a battery). So while syncs are quick a thread is woken for
-// kSyncGroup tasks, or when somebody waits; once a sync was slow, for each task. With no threads every task runs in submit(), in order, which is what
-// fault tests want.
+// kSyncGroup tasks, or when somebody waits. Once a sync was slow, one is woken as soon as more wait than a kQueuedShare-th of those under way: so few
+// begin before long by themselves, in threads that end a sync. With no threads every task runs in submit(), in order, which is what fault tests want.
 #pragma once
 
 #include <chrono>
@@ -22,6 +22,7 @@ namespace popsync::delivery {
 
 constexpr std::size_t kSyncThreads = 64;  // 10,000 syncs of 5 ms in 0.8 s: the disk is not what a first sync waits for
 constexpr std::size_t kSyncGroup = 16;
+constexpr std::size_t kQueuedShare = 4;  // a task waits a quarter of a sync longer at most
 constexpr std::chrono::microseconds kSlowSync{200};      // several times what waking a thread costs
 constexpr std::chrono::milliseconds kCallAgainAfter{2};  // a thread that hangs on one disk holds up nobody who waits for another
 
@@ -59,6 +60,7 @@ class SyncPool {
  private:
   using Lock = std::unique_lock<std::mutex>;
 
+  [[nodiscard]] bool wants_thread() const;
   void call_thread(Lock& lock);
   bool add_thread();
   void work();
@@ -69,6 +71,7 @@ class SyncPool {
   std::condition_variable changed_;
   std::deque<std::packaged_task<void()>> queue_;
   std::size_t idle_ = 0;
+  std::size_t under_way_ = 0;
   bool slow_ = false;  // the sync that ended last was
   bool ending_ = false;
   std::vector<std::jthread> threads_;
