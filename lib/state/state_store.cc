@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 
+#include <array>
 #include <cerrno>
 #include <mutex>
 #include <utility>
@@ -22,7 +23,7 @@ namespace {
 
 constexpr const char* kDatabaseFile = "state.db";
 constexpr const char* kNewDatabaseFile = "state.db.new";
-constexpr const char* kNewDatabaseJournal = "state.db.new-journal";
+constexpr std::array kLeftByACrash = {"state.db.new", "state.db.new-journal", "state.db.new-wal", "state.db.new-shm"};
 
 std::string real_path(const std::string& directory) {
   const std::unique_ptr<char, decltype(&::free)> resolved(::realpath(directory.c_str(), nullptr), &::free);
@@ -31,15 +32,20 @@ std::string real_path(const std::string& directory) {
 }
 
 // The database is born 0600 whatever the umask, and has its tables before it has its name: so one without content was emptied, never just begun.
+// Until then nobody knows it, and one sync of the whole takes the place of a dozen on the way.
 void make_database(const std::string& directory) {
   const auto dir = real_fs().open_root(directory);
   if (!dir || real_fs().stat(dir->get(), kDatabaseFile)) return;
-  for (const char* left_by_a_crash : {kNewDatabaseFile, kNewDatabaseJournal}) real_fs().unlink(dir->get(), left_by_a_crash);
-  real_fs().close(real_fs().create(dir->get(), kNewDatabaseFile));
+  for (const char* left : kLeftByACrash) real_fs().unlink(dir->get(), left);
+  UniqueFd file = real_fs().create(dir->get(), kNewDatabaseFile);
   {
     SQLite::Database database(directory + "/" + kNewDatabaseFile, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW);
+    database.exec("PRAGMA synchronous=OFF; PRAGMA journal_mode=MEMORY");
     prepare_schema(database);
+    database.exec("PRAGMA journal_mode=WAL");  // the log is empty: closing leaves all in the file
   }
+  real_fs().sync_file(file.get());
+  real_fs().close(std::move(file));
   if (!real_fs().rename(dir->get(), kNewDatabaseFile, dir->get(), kDatabaseFile)) {
     throw Error(ErrorCode::state_unavailable, "the new state.db vanished before it was put in place", "does a cleaner empty the state directory?");
   }
