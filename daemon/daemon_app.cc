@@ -15,7 +15,7 @@
 #include "observe/signal_thread.h"
 #include "standing.h"
 #include "state/transaction.h"
-#include "sync/account_sync.h"
+#include "sync/account_recovery.h"
 
 namespace popsync {
 namespace {

@@ -23,7 +23,9 @@ using pop3::Verb;
 // Takes the lines of UIDL and LIST as they come: a listing of a million messages is never held as text.
 class ListingSink : public pop3::ReplySink {
  public:
-  void status(Verb verb, pop3::MessageNumber /*number*/, const StatusLine& line) override { (verb == Verb::uidl ? uidl_ : list_) = line; }
+  void status(Verb verb, pop3::MessageNumber /*number*/, const StatusLine& line) override {
+    (verb == Verb::uidl ? uidl_ : verb == Verb::list ? list_ : uidl_one_) = line;
+  }
   void line(Verb verb, std::string_view text) override {
     if (verb == Verb::uidl) {
       builder_.add_unique_id_line(text);
@@ -36,6 +38,7 @@ class ListingSink : public pop3::ReplySink {
 
   [[nodiscard]] const StatusLine& uidl() const { return uidl_; }
   [[nodiscard]] const StatusLine& list() const { return list_; }
+  [[nodiscard]] const StatusLine& uidl_one() const { return uidl_one_; }
   [[nodiscard]] MaildropListing finish(bool unique_ids) {
     return {.entries = builder_.finish(unique_ids), .unique_ids = unique_ids, .unusable_lines = builder_.unusable_lines()};
   }
@@ -44,6 +47,7 @@ class ListingSink : public pop3::ReplySink {
   pop3::ListingBuilder builder_;
   StatusLine uidl_;
   StatusLine list_;
+  StatusLine uidl_one_;
 };
 
 // The answers to commands that are answered by one line each.
@@ -282,14 +286,17 @@ std::optional<MaildropListing> Pop3Client::listing_of(pop3::MessageNumber first,
   return listing;
 }
 
-MaildropListing Pop3Client::listing() {
+MaildropListing Pop3Client::listing(Beside beside, const std::function<void()>& meanwhile) {
+  constexpr pop3::MessageNumber kFirst{1};
   ListingSink sink;
   const Command uidl{.verb = Verb::uidl, .argument = {}};
   const Command list{.verb = Verb::list, .argument = {}};
   connection_.expect_silence();
   connection_.submit(uidl);
   if (pipelining_) connection_.submit(list);
+  if (pipelining_ && beside == Beside::unique_id) connection_.submit({.verb = Verb::uidl_one, .argument = {}, .number = kFirst});
   connection_.flush();
+  if (meanwhile) meanwhile();
   connection_.receive_all(sink);
   if (!pipelining_) {
     connection_.submit(list);
@@ -297,7 +304,13 @@ MaildropListing Pop3Client::listing() {
     connection_.receive_all(sink);
   }
   if (!sink.list().ok()) refuse(sink.list(), RefusedStep::other, "LIST refused");
-  if (sink.uidl().ok()) return sink.finish(true);
+  if (sink.uidl().ok()) {
+    MaildropListing listing = sink.finish(true);
+    const auto& entries = listing.entries;
+    const bool has_first = !entries.empty() && entries.front().number == kFirst;
+    listing.answers_unique_id = has_first && unique_id_in(sink.uidl_one(), kFirst) == entries.front().uid;
+    return listing;
+  }
   // Announced and refused passes by itself; going on without unique-ids would fetch everything again.
   if (capabilities_.uidl) refuse(sink.uidl(), RefusedStep::other, "UIDL refused although the server announces it");
   return sink.finish(false);

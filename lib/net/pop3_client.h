@@ -32,8 +32,11 @@ struct MaildropListing {
   std::vector<pop3::ListingEntry> entries;  // in the order of message-numbers
   bool unique_ids = true;                   // false: the server has no UIDL
   std::size_t unusable_lines = 0;
-  bool complete = true;  // false: some messages only; what is not here may be there
+  bool complete = true;            // false: some messages only; what is not here may be there
+  bool answers_unique_id = false;  // UIDL 1 was asked beside it, and answered with the same unique-id
 };
+
+enum class Beside { nothing, unique_id };
 
 // Of a partial listing: its commands must fit the server's receive buffer, and beyond some hundred messages the complete one is no dearer.
 constexpr std::uint32_t kListedOneByOneMax = 256;
@@ -68,8 +71,9 @@ class Pop3Client {
   // STAT, and UIDL of the message with this number (0: of none). Answered at once if it was sent with the login.
   Glance glance(pop3::MessageNumber last);
 
-  // UIDL and LIST, in one write where PIPELINING holds. UIDL refused although it was announced is server_temporary, not "no UIDL".
-  MaildropListing listing();
+  // UIDL and LIST, in one write where PIPELINING holds; `beside` them UIDL 1 then. `meanwhile` is called while the answers are under way. UIDL
+  // refused although it was announced is server_temporary, not "no UIDL".
+  MaildropListing listing(Beside beside = Beside::nothing, const std::function<void()>& meanwhile = {});
   // The same of some messages only, by UIDL n and LIST n. At most kListedOneByOneMax. Empty if an answer is not what was asked for.
   std::optional<MaildropListing> listing_of(pop3::MessageNumber first, std::uint32_t count);
   pop3::DropListing stat();

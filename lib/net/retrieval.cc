@@ -102,7 +102,8 @@ void retrieve_in_window(Connection& connection, std::span<const ListingEntry> en
   std::size_t counted_off = 0;
   while (connection.session().outstanding() > 0 || sent < entries.size()) {
     for (; counted_off < follower.answered(); ++counted_off) under_way -= expected_octets(entries[counted_off], part);
-    while (sent < entries.size() && connection.session().command_octets_outstanding() < kWindowCommandOctetsMax &&
+    const bool refill = connection.session().command_octets_outstanding() < kWindowRefilledBelow;
+    while (refill && sent < entries.size() && connection.session().command_octets_outstanding() < kWindowCommandOctetsMax &&
            (under_way == 0 || under_way + expected_octets(entries[sent], part) <= kWindowOctetsMax)) {
       connection.submit(command_for(part, entries[sent]));
       connection.submit({.verb = verb_of(marker), .argument = {}, .number = entries[sent].number});

@@ -22,9 +22,12 @@ enum class Part {
 };
 
 // The window. Octets under way are bounded so that a slow disk cannot make the peer buffer without end, command octets so that they always fit the
-// server's receive buffer: nobody reads while we write. With its marker a message takes some 24 octets of commands.
+// server's receive buffer: nobody reads while we write. With its marker a message takes some 24 octets of commands, so some 600 messages are under
+// way: where the round trip is 50 ms, half as many would be all that a fast wire carries. Commands are sent many at once: each write wakes the
+// server.
 constexpr std::uint64_t kWindowOctetsMax = 16ULL << 20U;
-constexpr std::size_t kWindowCommandOctetsMax = 8192;
+constexpr std::size_t kWindowCommandOctetsMax = 16384;
+constexpr std::size_t kWindowRefilledBelow = kWindowCommandOctetsMax * 3 / 4;
 // A header has no listed size; this many octets stand for it in the window.
 constexpr std::uint64_t kHeaderOctetsGuessed = 8192;
 // Without PIPELINING a marker costs a round trip; this many messages may go unproven at most.

@@ -2,6 +2,8 @@
 #include "sync/account_sync.h"
 
 #include <algorithm>
+#include <array>
+#include <functional>
 #include <optional>
 
 #include "base/error.h"
@@ -10,11 +12,13 @@
 #include "base/log.h"
 #include "state/account_lock.h"
 #include "sync/account_identity.h"
+#include "sync/deletion.h"
 #include "sync/free_space.h"
 #include "sync/login_delay.h"
 #include "sync/lost_state.h"
 #include "sync/maildrop_look.h"
 #include "sync/mailstore_opening.h"
+#include "sync/marker_memory.h"
 #include "sync/message_intake.h"
 #include "sync/outcome.h"
 #include "sync/plan_policy.h"
@@ -30,26 +34,8 @@
 namespace popsync::sync {
 namespace {
 
-constexpr const char* kMarkerAsked = "asked";  // what the database says when the session ended over the question
-constexpr const char* kMarkerAskedTwice = "asked twice";
 constexpr std::uint32_t kSurprisesMax = 2;        // in so many sessions in a row, and it is no accident: the server gets one command at a time
 constexpr std::uint64_t kOldDeletionsTold = 100;  // a changed policy that deletes more is announced with the number
-
-net::Marker marker_from(const std::string& text) {
-  if (text == "uidl") return net::Marker::uidl;
-  if (text == "list") return net::Marker::list;
-  return text == "none" ? net::Marker::none : net::Marker::unknown;
-}
-
-std::string text_of(net::Marker marker) {
-  switch (marker) {
-    case net::Marker::uidl: return "uidl";
-    case net::Marker::list: return "list";
-    case net::Marker::none: return "none";
-    case net::Marker::unknown: break;
-  }
-  return "";
-}
 
 class AccountSync {
  public:
@@ -69,6 +55,7 @@ class AccountSync {
     if (!stored_) throw Error(ErrorCode::lock_held, "the account was changed by another popsync meanwhile", "try again");
     account_ = stored_;
     records_.emplace(services_.store, services_.clock, settings_, *account_);
+    deletion_.emplace(*records_, settings_.name);
     std::optional<OpenMailstore> mailstore = find_mailstore(services_.store, services_.fs, *account_, settings_.mailstore);
     if (mailstore) take_into_use(services_.store, *account_, *mailstore);
     recover_first(mailstore);
@@ -90,7 +77,7 @@ class AccountSync {
     report_.held = services_.store.held(account_->id).size();
     // What was declined is no attempt and no failure.
     if (report_.result == SyncResult::not_run) return;
-    if (glancing_ && report_.error && report_.error->code() == ErrorCode::desynchronised) account_->marker.clear();  // `UIDL n` is learnt anew
+    if (glancing_ && report_.error && report_.error->code() == ErrorCode::desynchronised) MarkerMemory(*account_).forget();
     if (report_.result == SyncResult::error) count_refusal();
     // A failed session is a surprise: the next one asks what the server can do.
     if (report_.error && opened_ && report_.error->code() != ErrorCode::interrupted) server_.capabilities.reset();
@@ -117,14 +104,7 @@ class AccountSync {
     const auto last = unlearned ? std::nullopt : listing_to_compare(services_.store, services_.clock, settings_, *account_, server_);
     glancing_ = last.has_value();
     OpenSession session = open(last);
-    // A new mailstore is made once the account has proved to be real: a wrong password must not leave folders behind.
-    if (!mailstore) {
-      mailstore.emplace(open_mailstore(services_.store, services_.fs, *account_, settings_.mailstore));
-      take_into_use(services_.store, *account_, *mailstore);
-      if (mailstore->maildir && mailstore->staging().unlearned_since()) recover_first(mailstore);  // what a lost state left in staging
-      refuse_if_undurable(*mailstore);
-    }
-    const MaildropLook seen = look(*session.client, last);
+    const MaildropLook seen = look(*session.client, last, [&] { make_mailstore(mailstore); });
     glancing_ = false;
     relearn_if_marked({.store = services_.store, .fs = services_.fs, .clock = services_.clock, .account = *account_, .mailstore = *mailstore},
                       seen.listing, hides_messages(settings_));
@@ -136,12 +116,21 @@ class AccountSync {
     return left && report_.login_delay == std::chrono::seconds(0);  // else they wait for a session with nothing else to do
   }
 
+  // A new mailstore is made once the account has proved to be real: a wrong password must not leave folders behind.
+  void make_mailstore(std::optional<OpenMailstore>& mailstore) {
+    if (mailstore) return;
+    mailstore.emplace(open_mailstore(services_.store, services_.fs, *account_, settings_.mailstore));
+    take_into_use(services_.store, *account_, *mailstore);
+    if (mailstore->maildir && mailstore->staging().unlearned_since()) recover_first(mailstore);  // what a lost state left in staging
+    refuse_if_undurable(*mailstore);
+  }
+
   void hold_session_apart(std::optional<OpenMailstore>& mailstore) {
     apart_ = true;
     published_.clear();
-    removals_.clear();
+    deletion_.emplace(*records_, settings_.name);
     OpenSession session = open({});
-    const net::MaildropListing listing = look(*session.client, {}).listing;
+    const net::MaildropListing listing = look(*session.client, {}, {}).listing;
     FetchPlan plan = make_plan(*session.client, listing);
     plan.remove.clear();
     std::erase_if(plan.fetch, [](const Fetch& fetch) { return !fetch.apart; });
@@ -163,7 +152,7 @@ class AccountSync {
     // From here on the server may act on what we say. Another account on this disk may have found it failing meanwhile.
     refuse_suspended(services_.store, *account_, mailstore);
     remove(client, plan);
-    quit(client, plan);
+    deletion_->commit(client, !plan.fetch.empty());
   }
 
   void recover_first(std::optional<OpenMailstore>& mailstore) {
@@ -200,10 +189,12 @@ class AccountSync {
     if (capabilities.expire) account_->expire_days = static_cast<std::uint32_t>(capabilities.expire->count());
   }
 
-  MaildropLook look(net::Pop3Client& client, const std::optional<state::KnownListing>& last) {
+  // `meanwhile` is called while the answers are under way, if it is given.
+  MaildropLook look(net::Pop3Client& client, const std::optional<state::KnownListing>& last, const std::function<void()>& meanwhile) {
     tell(Progress::Phase::listing);
-    MaildropLook seen =
-        look_at_maildrop({.client = client, .store = services_.store, .clock = services_.clock, .settings = settings_, .account = *account_}, last);
+    MaildropLook seen = MarkerMemory(*account_).look(
+        {.client = client, .store = services_.store, .clock = services_.clock, .settings = settings_, .account = *account_, .meanwhile = meanwhile},
+        last);
     if (seen.listing.unusable_lines > 0) {
       log_warning(settings_.name, counted(seen.listing.unusable_lines, "line") +
                                       " of the server's listing made no sense; those messages are left alone in this session");
@@ -221,9 +212,9 @@ class AccountSync {
 
   // The next session may compare with this listing if every message of it was dealt with.
   void keep_for_comparison(const MaildropLook& seen) {
-    if (undone_ || !seen.maildrop) return;
+    if (undone_ || !deletion_->certain() || !seen.maildrop) return;
     std::vector<pop3::MessageNumber> deleted;
-    for (const Removal& removal : removals_) deleted.push_back(removal.number);
+    for (const Removal& removal : deletion_->removals()) deleted.push_back(removal.number);
     server_.listing = without(*seen.maildrop, seen.listing.entries, seen.in_front, deleted);
   }
 
@@ -234,7 +225,7 @@ class AccountSync {
                   "it is asked again later; without it everything would be fetched again");
     }
     const PlanPolicy policy = policy_for(settings_, *account_, rows, listing.unique_ids, services_.clock);
-    const auto learn = [&](const pop3::ListingEntry& entry) { return learn_marker(client, entry); };
+    const auto learn = [&](const pop3::ListingEntry& entry) { return MarkerMemory(*account_).learn(client, entry); };
     if (!apart_ && follow_new_unique_ids({.client = client, .learn_marker = learn, .store = services_.store, .account = *account_, .policy = policy},
                                          listing.entries, rows)) {
       rows = services_.store.messages(account_->id);
@@ -253,7 +244,7 @@ class AccountSync {
   void retrieve(net::Pop3Client& client, OpenMailstore& mailstore, const FetchPlan& plan, bool unique_ids) {
     if (plan.fetch.empty()) return;
     space_.need(&mailstore, std::min(plan.octets, services_.batch.octets));
-    (void)learn_marker(client, plan.fetch.front().entry);
+    marker_ = MarkerMemory(*account_).learn(client, plan.fetch.front().entry);
     Publisher publisher(services_.store, services_.clock, *account_, mailstore, services_.publish_on);
     MessageIntake intake({.store = services_.store,
                           .clock = services_.clock,
@@ -279,17 +270,6 @@ class AccountSync {
     note_published(publisher);
     note_settled(intake);
     undone_ = undone_ || published_.size() + intake.settled().size() < plan.fetch.size();  // also what is refused and counts as no try
-  }
-
-  net::Marker learn_marker(net::Pop3Client& client, const pop3::ListingEntry& entry) {
-    marker_ = account_->marker == kMarkerAskedTwice ? net::Marker::none : marker_from(account_->marker);
-    if (marker_ == net::Marker::unknown) {
-      // Kept if the server hangs up on the question, or it would do so in every session.
-      account_->marker = account_->marker == kMarkerAsked ? kMarkerAskedTwice : kMarkerAsked;
-      marker_ = net::learn_marker(client.connection(), entry);
-    }
-    account_->marker = text_of(marker_);
-    return marker_;
   }
 
   void transfer(net::Pop3Client& client, const FetchPlan& plan, MessageIntake& intake) {
@@ -321,7 +301,7 @@ class AccountSync {
   // Some servers, and programs between, merge or reorder the answers to commands that were sent ahead. One message that is not byte-stuffed looks the
   // same, but from the next session on it is fetched apart.
   void note_surprise() {
-    account_->marker.clear();  // learn anew
+    MarkerMemory(*account_).forget();
     if (!ahead_ || ++account_->surprises < kSurprisesMax) return;
     log_warning(settings_.name, "the server's answers to commands sent ahead keep falling out of step; from now on it gets one at a time");
   }
@@ -349,47 +329,20 @@ class AccountSync {
     report_.octets += publisher.published_octets();
   }
 
-  void note_settled(const MessageIntake& intake) {
-    const std::vector<Removal> due = records_->record_settled(intake);
-    removals_.insert(removals_.end(), due.begin(), due.end());
-  }
+  void note_settled(const MessageIntake& intake) { deletion_->add(records_->record_settled(intake)); }
 
-  // Only rows whose PUBLISHED is committed, or that were compared with what the server gave in this session.
   void remove(net::Pop3Client& client, const FetchPlan& plan) {
-    removals_.insert(removals_.end(), plan.remove.begin(), plan.remove.end());
+    deletion_->add(plan.remove);
     if (settings_.leave.kind == LeavePolicy::Kind::remove) {
       for (const Published& each : published_) {
-        if (each.removable) removals_.push_back({.row = each.row, .number = each.number});
+        if (each.removable) deletion_->add(std::array{Removal{.row = each.row, .number = each.number}});
       }
     }
     if (settings_.rset_before_quit && !plan.fetch.empty()) client.rset();
-    if (removals_.empty()) return;
+    if (deletion_->removals().empty()) return;
     tell(Progress::Phase::deleting);
-    std::vector<pop3::MessageNumber> numbers;
-    for (const Removal& removal : removals_) numbers.push_back(removal.number);
-    const std::vector<bool> answers = client.dele(numbers);
-    // -ERR: gone already, or never there; the next listing decides.
-    std::vector<Removal> marked;
-    for (std::size_t i = 0; i < removals_.size(); ++i) {
-      if (answers[i]) marked.push_back(removals_[i]);
-    }
-    undone_ = undone_ || marked.size() != removals_.size();
-    removals_ = std::move(marked);
-    report_.deleted += removals_.size();
-  }
-
-  // Everything retrieved here is published, settled or refused: only now the server may act on it.
-  void quit(net::Pop3Client& client, const FetchPlan& plan) {
-    if (!removals_.empty()) records_->record_dele_sent(removals_);
-    const bool confirmed = client.quit(!plan.fetch.empty() || !removals_.empty());
-    if (removals_.empty()) return;
-    if (!confirmed) {
-      undone_ = true;
-      log_warning(settings_.name,
-                  "the server did not confirm the deletion of " + counted(removals_.size(), "message") + "; the next session sees what is left");
-      return;
-    }
-    records_->record_deleted(removals_);
+    deletion_->mark(client);
+    report_.deleted += deletion_->removals().size();
   }
 
   void tell(Progress::Phase phase) {
@@ -404,18 +357,18 @@ class AccountSync {
   std::optional<state::AccountRow> stored_;   // as it was
   std::optional<state::AccountRow> account_;  // with what this session learns
   std::optional<SessionRecords> records_;
+  std::optional<Deletion> deletion_;   // of the session at hand
   net::TlsMemory own_tls_;             // for the second session
   state::ServerMemory stored_server_;  // as it was
   state::ServerMemory server_;         // with what this session learns
   net::Marker marker_ = net::Marker::unknown;
   bool opened_ = false;    // the server was reached and has taken the login
   bool glancing_ = false;  // a glance at the maildrop is under way
-  bool undone_ = false;    // a message was refused, or its deletion is not certain
+  bool undone_ = false;    // a message was refused
   bool ahead_ = false;     // its RETRs were sent ahead
   bool apart_ = false;     // the session at hand is for messages that broke one before
   bool blamed_ = false;    // it failed because of a message
   std::vector<Published> published_;
-  std::vector<Removal> removals_;
 };
 
 void fail(SyncReport& report, const Error& error) {
@@ -447,17 +400,6 @@ SyncReport sync_account(const SyncServices& services, const SyncRequest& request
   }
   report.duration = std::chrono::duration_cast<std::chrono::milliseconds>(services.clock.steady() - start);
   return report;
-}
-
-std::uint64_t recover_account(const SyncServices& services, const AccountSettings& settings, const StopSignal& stop) {
-  const AccountDecision decision =
-      decide_account({settings.name, settings.endpoint.host, settings.login.user}, services.configured_names, services.store);
-  if (decision.match == AccountMatch::fresh || decision.match == AccountMatch::conflict) return 0;
-  const state::FileLock lock = state::lock_account(services.store.directory(), decision.row.id, services.command, std::chrono::milliseconds(0), stop);
-  std::optional<OpenMailstore> mailstore = find_mailstore(services.store, services.fs, decision.row, settings.mailstore);
-  if (mailstore) take_into_use(services.store, decision.row, *mailstore);
-  const Recovered recovered = recover(services.store, services.fs, services.clock, decision.row, mailstore ? &*mailstore : nullptr);
-  return recovered.published + recovered.unverified;
 }
 
 }  // namespace popsync::sync

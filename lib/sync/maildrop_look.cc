@@ -39,7 +39,7 @@ std::optional<MaildropLook> short_look(const LookContext& context, const state::
 }
 
 MaildropLook complete_look(const LookContext& context, const std::optional<pop3::DropListing>& drop) {
-  MaildropLook look{.listing = context.client.listing(), .maildrop = {}, .in_front = {}};
+  MaildropLook look{.listing = context.client.listing(context.beside, context.meanwhile), .maildrop = {}, .in_front = {}};
   look.maildrop = known_listing(look.listing, drop, policy_text(context.settings), context.clock.wall());
   leave_out_first(look.listing, context.settings);
   return look;
@@ -67,7 +67,10 @@ pop3::MessageNumber last_number(const state::KnownListing& listing) { return {st
 MaildropLook look_at_maildrop(const LookContext& context, const std::optional<state::KnownListing>& last) {
   if (!last) return complete_look(context, {});
   const net::Glance glance = context.client.glance(last_number(*last));
-  if (auto look = short_look(context, *last, glance)) return std::move(*look);
+  if (auto look = short_look(context, *last, glance)) {
+    if (context.meanwhile) context.meanwhile();
+    return std::move(*look);
+  }
   return complete_look(context, glance.drop);
 }
 

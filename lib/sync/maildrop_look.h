@@ -2,6 +2,7 @@
 // What a session sees of the maildrop: all of it, or, where the last session's listing still holds, what has come since.
 #pragma once
 
+#include <functional>
 #include <optional>
 
 #include "base/clock.h"
@@ -23,6 +24,8 @@ struct LookContext {
   const Clock& clock;
   const AccountSettings& settings;
   const state::AccountRow& account;
+  std::function<void()> meanwhile = {};       // called once, beside the network where the maildrop is listed whole
+  net::Beside beside = net::Beside::nothing;  // of a complete listing
 };
 
 // The last session's listing, if a glance may be compared with it: nothing is due and the policy is that of then.
