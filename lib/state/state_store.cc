@@ -37,15 +37,14 @@ void make_database(const std::string& directory) {
   const auto dir = real_fs().open_root(directory);
   if (!dir || real_fs().stat(dir->get(), kDatabaseFile)) return;
   for (const char* left : kLeftByACrash) real_fs().unlink(dir->get(), left);
-  UniqueFd file = real_fs().create(dir->get(), kNewDatabaseFile);
+  real_fs().close(real_fs().create(dir->get(), kNewDatabaseFile));
   {
     SQLite::Database database(directory + "/" + kNewDatabaseFile, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW);
     database.exec("PRAGMA synchronous=OFF; PRAGMA journal_mode=MEMORY");
     prepare_schema(database);
-    database.exec("PRAGMA journal_mode=WAL");  // the log is empty: closing leaves all in the file
+    // A change of the file's header, committed as ever: it syncs the whole. The log stays empty, so closing leaves all in the file.
+    database.exec("PRAGMA synchronous=FULL; PRAGMA journal_mode=WAL");
   }
-  real_fs().sync_file(file.get());
-  real_fs().close(std::move(file));
   if (!real_fs().rename(dir->get(), kNewDatabaseFile, dir->get(), kDatabaseFile)) {
     throw Error(ErrorCode::state_unavailable, "the new state.db vanished before it was put in place", "does a cleaner empty the state directory?");
   }

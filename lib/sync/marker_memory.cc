@@ -9,6 +9,7 @@ namespace {
 // What the row says when the session ended over the question.
 constexpr const char* kAsked = "asked";
 constexpr const char* kAskedTwice = "asked twice";
+constexpr const char* kForgotten = "forgotten";
 
 net::Marker marker_from(const std::string& text) {
   if (text == "uidl") return net::Marker::uidl;
@@ -37,6 +38,8 @@ net::Marker MarkerMemory::learn(net::Pop3Client& client, const pop3::ListingEntr
   account_.marker = text_of(marker);
   return marker;
 }
+
+void MarkerMemory::forget() { account_.marker = kForgotten; }
 
 MaildropLook MarkerMemory::look(LookContext context, const std::optional<state::KnownListing>& last) {
   const bool learns = account_.marker.empty() && account_.surprises == 0 && context.client.pipelining();

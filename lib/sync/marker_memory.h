@@ -19,8 +19,8 @@ class MarkerMemory {
   net::Marker learn(net::Pop3Client& client, const pop3::ListingEntry& entry);
   // A look at the maildrop; a marker that is not known is asked for beside the listing, which costs nothing where PIPELINING holds.
   MaildropLook look(LookContext context, const std::optional<state::KnownListing>& last);
-  // It is to be learnt anew.
-  void forget() { account_.marker.clear(); }
+  // Answers were out of step: it is to be learnt anew, by a question of its own when a message is to be retrieved.
+  void forget();
 
  private:
   state::AccountRow& account_;

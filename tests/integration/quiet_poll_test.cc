@@ -80,6 +80,50 @@ TEST_F(QuietPoll, FirstSessionSendsNothingTogetherWithTheLogin) {
   EXPECT_EQ(lines()[2], "UIDL");
 }
 
+TEST_F(QuietPoll, FirstListingAsksForTheMarkerTooAndTheWindowFollows) {
+  sync_well();
+  EXPECT_THAT(lines(), ElementsAre("CAPA", StartsWith("AUTH PLAIN "), "UIDL", "LIST", "UIDL 1", "RETR 1", "UIDL 1", "RETR 2", "UIDL 2", "RETR 3",
+                                   "UIDL 3", "QUIT"));
+  EXPECT_EQ(account().marker, "uidl");
+}
+
+TEST_F(QuietPoll, MarkerOfAServerThatDoesNotPipelineIsAskedForByItself) {
+  server.change([](MaildropKnobs& knobs) { knobs.pipelining = false; });
+  sync_well();
+  EXPECT_EQ(server.record().sent_ahead, 0U);
+  EXPECT_EQ(account().marker, "uidl");
+}
+
+TEST_F(QuietPoll, QuestionThatIsRefusedBesideTheListingLeadsToAnotherMarker) {
+  server.change([](MaildropKnobs& knobs) { knobs.faults = {{.verb = "UIDL", .message = 1, .reply = "-ERR no"}}; });
+  sync_well();
+  EXPECT_EQ(account().marker, "list");
+  EXPECT_EQ(messages_in(popsync.maildir()), as_stored(server.messages()));
+}
+
+TEST_F(QuietPoll, EmptyMaildropTeachesNoMarker) {
+  for (const char* uid : {"a", "b", "c"}) server.remove(uid);
+  sync_well();
+  EXPECT_EQ(account().marker, "");
+}
+
+// Once beside the listing, once by itself, then never.
+TEST_F(QuietPoll, ServerThatHangsUpOnTheQuestionIsAskedTwice) {
+  server.change([](MaildropKnobs& knobs) { knobs.faults = {{.verb = "UIDL", .message = 1, .close = true}}; });
+  EXPECT_TRUE(sync().error);
+  EXPECT_EQ(account().marker, "asked");
+  EXPECT_TRUE(sync().error);
+  sync_well();
+  EXPECT_EQ(account().marker, "none");
+  EXPECT_EQ(messages_in(popsync.maildir()), as_stored(server.messages()));
+}
+
+TEST_F(QuietPoll, ListingThatIsCutIsNoWordAboutTheQuestionBesideIt) {
+  server.change([](MaildropKnobs& knobs) { knobs.faults = {{.verb = "LIST", .close = true}}; });
+  EXPECT_TRUE(sync().error);
+  EXPECT_EQ(account().marker, "");
+}
+
 TEST_F(QuietPoll, ServerThatPipelinesOnlyAfterLoginGetsTheLoginAlone) {
   server.change([](MaildropKnobs& knobs) {
     knobs.capabilities = {{"USER", "SASL PLAIN"}};
