@@ -22,7 +22,7 @@ namespace popsync::delivery {
 
 constexpr std::size_t kSyncThreads = 64;  // 10,000 syncs of 5 ms in 0.8 s: the disk is not what a first sync waits for
 constexpr std::size_t kSyncGroup = 16;
-constexpr std::size_t kQueuedShare = 4;                  // a task waits a quarter of a sync longer at most
+constexpr std::size_t kQueuedShare = 4;                  // a task waits a quarter of a sync longer, if those under way began one by one
 constexpr std::chrono::microseconds kSlowSync{200};      // several times what waking a thread costs
 constexpr std::chrono::milliseconds kCallAgainAfter{2};  // a thread that hangs on one disk holds up nobody who waits for another
 

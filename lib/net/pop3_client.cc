@@ -294,10 +294,13 @@ MaildropListing Pop3Client::listing(Beside beside, const std::function<void()>& 
   connection_.expect_silence();
   connection_.submit(uidl);
   if (pipelining_) connection_.submit(list);
-  if (pipelining_ && beside == Beside::unique_id) connection_.submit({.verb = Verb::uidl_one, .argument = {}, .number = kFirst});
+  const bool asks_unique_id = pipelining_ && beside == Beside::unique_id;
+  if (asks_unique_id) connection_.submit({.verb = Verb::uidl_one, .argument = {}, .number = kFirst});
   connection_.flush();
   if (meanwhile) meanwhile();
+  asking_unique_id_ = asks_unique_id;
   connection_.receive_all(sink);
+  asking_unique_id_ = false;
   if (!pipelining_) {
     connection_.submit(list);
     connection_.flush();

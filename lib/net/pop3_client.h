@@ -93,6 +93,9 @@ class Pop3Client {
   [[nodiscard]] bool asked_capabilities() const { return !known_; }
   // True while the answer to CAPA is missing: some servers hang up instead.
   [[nodiscard]] bool asking_capabilities() const { return asking_capabilities_; }
+  // True while nothing is missing but the answer to UIDL 1 beside a listing, or something came behind it: some servers hang up, or answer with a
+  // list.
+  [[nodiscard]] bool asking_unique_id() { return asking_unique_id_ && connection_.session().outstanding() <= 1; }
   // True while answers are missing to what was sent together with the login.
   [[nodiscard]] bool ahead_of_login() const { return ahead_of_login_; }
   // True if something was sent together with the login in this session.
@@ -117,6 +120,7 @@ class Pop3Client {
   pop3::Capabilities capabilities_;
   bool pipelining_ = false;
   bool asking_capabilities_ = false;
+  bool asking_unique_id_ = false;
   bool ahead_of_login_ = false;
   bool went_ahead_ = false;
   std::optional<Glance> glance_;  // came with the login

@@ -77,7 +77,9 @@ class AccountSync {
     report_.held = services_.store.held(account_->id).size();
     // What was declined is no attempt and no failure.
     if (report_.result == SyncResult::not_run) return;
-    if (glancing_ && report_.error && report_.error->code() == ErrorCode::desynchronised) MarkerMemory(*account_).forget();
+    if (report_.error && report_.error->code() == ErrorCode::desynchronised && (glancing_ || account_->marker.empty())) {
+      MarkerMemory(*account_).forget();  // `UIDL n` was answered with more than one line, perhaps
+    }
     if (report_.result == SyncResult::error) count_refusal();
     // A failed session is a surprise: the next one asks what the server can do.
     if (report_.error && opened_ && report_.error->code() != ErrorCode::interrupted) server_.capabilities.reset();

@@ -48,9 +48,9 @@ MaildropLook MarkerMemory::look(LookContext context, const std::optional<state::
     MaildropLook seen = look_at_maildrop(context, last);
     if (seen.listing.answers_unique_id) account_.marker = text_of(net::Marker::uidl);
     return seen;
-  } catch (const Error&) {
-    // The listings are here: it is the question that the server cannot bear.
-    if (learns && context.client.connection().session().outstanding() <= 1) account_.marker = kAsked;
+  } catch (const Error& error) {
+    // Whatever went wrong, the question goes apart from the listing: the server may not bear the two together.
+    if (learns && error.code() != ErrorCode::interrupted) account_.marker = context.client.asking_unique_id() ? kAsked : kForgotten;
     throw;
   }
 }

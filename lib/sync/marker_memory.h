@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Which marker (net/retrieval.h) the server of an account answers: learnt once and kept in the account's row. A server that ends the session over the
-// question is asked twice, and then gets one command at a time.
+// question is asked twice, and then gets one command at a time. One that ends it over the listing with the question beside it gets them apart.
 #pragma once
 
 #include "net/pop3_client.h"

@@ -88,14 +88,17 @@ TEST(SyncPool, ATaskThatHangsHoldsUpNoOther) {
 // What waits behind slow syncs is begun by a thread that ends one, or when enough of it waits; nobody has to ask.
 TEST(SyncPool, BeginsWhatWaitsBehindSlowSyncs) {
   constexpr std::size_t kUnderWay = 2 * kQueuedShare;
+  constexpr std::size_t kEnough = kUnderWay / kQueuedShare + 1;
+  std::latch all_begun(kUnderWay);
+  std::latch released(1);
+  std::latch more_begun(kEnough);
+  std::latch last_begun(1);
   SyncPool pool(kUnderWay + 1);
   pool.submit([] {
         const auto end = std::chrono::steady_clock::now() + 2 * kSlowSync;
         while (std::chrono::steady_clock::now() < end) std::this_thread::yield();
       })
       .get();
-  std::latch all_begun(kUnderWay);
-  std::latch released(1);
   for (std::size_t i = 0; i < kUnderWay; ++i) {
     (void)pool.submit([&] {
       all_begun.count_down();
@@ -105,11 +108,8 @@ TEST(SyncPool, BeginsWhatWaitsBehindSlowSyncs) {
   while (pool.begin_next()) {  // some may have waited for a thread
   }
   all_begun.wait();
-  constexpr std::size_t kEnough = kUnderWay / kQueuedShare + 1;
-  std::latch more_begun(kEnough);
   for (std::size_t i = 0; i < kEnough; ++i) (void)pool.submit([&] { more_begun.count_down(); });
   more_begun.wait();  // by the thread that is left
-  std::latch last_begun(1);
   (void)pool.submit([&] { last_begun.count_down(); });
   released.count_down();
   last_begun.wait();
