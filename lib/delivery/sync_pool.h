@@ -3,8 +3,8 @@
 // little more for thirty at once. Shared by all accounts.
 //
 // To wake a thread costs more than a sync that costs nothing (memory, a controller with a battery). So while syncs are quick a thread is woken for
-// kSyncGroup tasks, or when somebody waits. Once a sync was slow, one is woken as soon as more wait than a kQueuedShare-th of those under way: so few
-// begin before long by themselves, in threads that end a sync. With no threads every task runs in submit(), in order, which is what fault tests want.
+// kSyncGroup tasks, or when somebody waits. Once a sync was slow, one is woken as soon as more wait than a kQueuedShare-th of those under way: fewer
+// are begun before long by threads that end a sync. With no threads every task runs in submit(), in order, which is what fault tests want.
 #pragma once
 
 #include <chrono>

@@ -2,7 +2,6 @@
 #include "sync/account_sync.h"
 
 #include <algorithm>
-#include <array>
 #include <functional>
 #include <optional>
 
@@ -337,7 +336,7 @@ class AccountSync {
     deletion_->add(plan.remove);
     if (settings_.leave.kind == LeavePolicy::Kind::remove) {
       for (const Published& each : published_) {
-        if (each.removable) deletion_->add(std::array{Removal{.row = each.row, .number = each.number}});
+        if (each.removable) deletion_->add({.row = each.row, .number = each.number});
       }
     }
     if (settings_.rset_before_quit && !plan.fetch.empty()) client.rset();

@@ -19,6 +19,7 @@ class Deletion {
   // `records` must outlive it.
   Deletion(SessionRecords& records, std::string account) : records_(records), account_(std::move(account)) {}
 
+  void add(const Removal& due) { removals_.push_back(due); }
   void add(std::span<const Removal> due) { removals_.insert(removals_.end(), due.begin(), due.end()); }
   // DELE for each. What is answered -ERR is let go: gone already, or never there; the next listing decides.
   void mark(net::Pop3Client& client);
