@@ -204,6 +204,54 @@ TEST_F(MboxSync, WhatAFailedSyncLeftInDoubtIsHereOnceAndStaysOnTheServer) {
   EXPECT_EQ(messages_of(mbox()).size(), 5U);
 }
 
+TEST_F(MboxSync, WhatIsInDoubtAndNowhereAnyMoreIsFetchedAgain) {
+  mail_comes(3);
+  disk.unsyncable = {"box"};
+  expect_refused(ErrorCode::io_error);
+  disk.unsyncable.clear();
+  write(mbox(), kForeign);
+  std::size_t removed = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(fs::path(maildir).parent_path() / "state/staging")) {
+    if (!entry.is_regular_file() || !content_of(entry.path()).starts_with("From ")) continue;
+    fs::remove(entry.path());
+    ++removed;
+  }
+  ASSERT_EQ(removed, 3U);
+  EXPECT_EQ(fetched(), 3U);
+  EXPECT_TRUE(content_of(mbox()).starts_with(kForeign));
+  EXPECT_EQ(messages_of(mbox()).size(), 4U);
+  EXPECT_EQ(fetched(), 0U);
+}
+
+TEST_F(MboxSync, WhatIsInDoubtAndWasChangedThereIsAppendedAgainAndTheChangedOneKept) {
+  mail_comes(3);
+  disk.unsyncable = {"box"};
+  expect_refused(ErrorCode::io_error);
+  disk.unsyncable.clear();
+  std::string text = content_of(mbox());
+  const std::size_t at = text.find("Subject: message 1");
+  ASSERT_NE(at, std::string::npos);
+  write(mbox(), text.replace(at, 18, "Subject: massage 1"));
+  EXPECT_EQ(fetched(), 0U);
+  EXPECT_EQ(entries_of(content_of(mbox())).size(), 4U);
+  for (const std::string subject : {"message 0", "message 1", "massage 1", "message 2"})
+    EXPECT_THAT(content_of(mbox()), HasSubstr("Subject: " + subject));
+  EXPECT_EQ(server.record().count("RETR"), 3U);
+}
+
+TEST_F(MboxSync, APathThatWasAMaildirOfTheAccountIsNoMbox) {
+  mail_comes(1);
+  popsync.settings.mailstore = {.path = maildir};
+  EXPECT_EQ(fetched(), 1U);
+  fs::rename(maildir, maildir + ".away");
+  popsync.settings.mailstore.kind = state::MailstoreKind::mbox;
+  const sync::SyncReport report = popsync.sync();
+  ASSERT_TRUE(report.error.has_value());
+  EXPECT_EQ(report.error->code(), ErrorCode::mailstore_unavailable);
+  EXPECT_THAT(report.error->what(), HasSubstr("was a Maildir of this account and is to be an mbox"));
+  EXPECT_FALSE(fs::exists(maildir));
+}
+
 TEST_F(MboxSync, ASuspensionLastsUntilTheDiskOfTheMboxSyncs) {
   mail_comes(1);
   EXPECT_EQ(fetched(), 1U);

@@ -84,6 +84,31 @@ TEST_F(UniqueIdTrouble, MessageThatJoinsAnEqualUniqueIdArrivesToo) {
   EXPECT_EQ(stored(), as_stored(server.messages()));
 }
 
+TEST_F(UniqueIdTrouble, ASecondEqualMessageBehindOneUniqueIdIsComparedOnce) {
+  server.add(message("one"), "same");
+  sync();
+  server.add(message("one"), "same");
+  EXPECT_EQ(sync().fetched, 0U);
+  EXPECT_EQ(server.record().count("RETR"), 2U);
+  EXPECT_EQ(sync().fetched, 0U);
+  EXPECT_EQ(server.record().count("RETR"), 2U);
+  EXPECT_EQ(stored(), as_stored({message("one")}));
+}
+
+TEST_F(UniqueIdTrouble, AServerThatHasNoUidlTodayIsAskedAgainAndNothingIsFetchedTwice) {
+  server.add(message("one"), "first");
+  sync();
+  server.add(message("two"), "second");
+  server.change([](MaildropKnobs& knobs) { knobs.uidl = false; });
+  const sync::SyncReport report = popsync.sync();
+  ASSERT_TRUE(report.error.has_value());
+  EXPECT_EQ(report.error->code(), ErrorCode::server_temporary);
+  EXPECT_EQ(server.record().count("RETR"), 1U);
+  server.change([](MaildropKnobs& knobs) { knobs.uidl = true; });
+  EXPECT_EQ(sync().fetched, 1U);
+  EXPECT_EQ(stored(), as_stored({message("one"), message("two")}));
+}
+
 TEST_F(UniqueIdTrouble, EqualUniqueIdsAreDeletedOnlyWhenEachWasStored) {
   for (const char* subject : {"one", "three", "fifteen"}) server.add(message(subject), "same");
   const auto all = as_stored(server.messages());
