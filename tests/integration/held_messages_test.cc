@@ -68,6 +68,24 @@ TEST_F(HeldMessages, MessageListedSmallerThanItIsIsHeldAndTheOthersComeInTheNext
   EXPECT_EQ(server.record().count("RETR"), 0U);
 }
 
+TEST_F(HeldMessages, MessageThatWasRefusedOnceAndIsLargerThanListedIsHeldOnce) {
+  server.change([](MaildropKnobs& knobs) {
+    knobs.list_lines = {{2, "2 100"}};
+    knobs.faults = {{.verb = "RETR", .message = "uid-big", .reply = "-ERR damaged"}};
+  });
+  configure({"max_message_size = \"2kB\""});
+  home.run({"sync"});
+  EXPECT_EQ(status("held[0].tries"), "1");
+  server.change([](MaildropKnobs& knobs) { knobs.faults = {}; });
+  home.run({"sync"});
+  EXPECT_THAT(status("held[0].reason"), HasSubstr("max_message_size"));
+  EXPECT_EQ(status("held[1]"), "null");
+  server.clear_record();
+  home.run({"sync"});
+  EXPECT_EQ(server.record().count("RETR"), 0U);
+  EXPECT_EQ(messages_in(home.maildir()), as_stored({small_message("one"), small_message("three")}));
+}
+
 TEST_F(HeldMessages, RefusedMessageIsHeldAfterThreeTriesAndTheOthersGoOn) {
   server.change([](MaildropKnobs& knobs) { knobs.faults = {{.verb = "RETR", .message = "uid-big", .reply = "-ERR damaged"}}; });
   EXPECT_EQ(sync("fetched"), "2");
