@@ -388,6 +388,17 @@ TEST_F(LostState, RebuildKnowsTheEntriesOfAnMbox) {
   EXPECT_EQ(fetched(), "0");
 }
 
+TEST_F(LostState, OlderDatabaseOfAnMboxIsBroughtUpToDateByRebuild) {
+  configure_mbox();
+  EXPECT_EQ(fetched(), "5");
+  save_state();
+  for (int i = 0; i < 3; ++i) server.add(small_message("since " + std::to_string(i)));
+  EXPECT_EQ(fetched(), "3");
+  restore_state();
+  EXPECT_EQ(home.run({"rebuild", "home"}).out, "home: 3 messages recognised by their files, 0 are not here and will be fetched\n");
+  EXPECT_EQ(fetched(), "0");
+}
+
 TEST_F(LostState, RebuildOfAnUnknownAccountIsAMistake) {
   EXPECT_EQ(home.run({"rebuild", "nobody"}).status, 64);
   EXPECT_EQ(home.run({"rebuild"}).status, 64);

@@ -293,6 +293,26 @@ TEST_F(StateStoreTest, ADatabaseWithoutItsKeyIsRefusedAndGetsNoNewOne) {
   EXPECT_FALSE(stdfs::exists(file("install.key")));
 }
 
+TEST_F(StateStoreTest, ALogWhoseDatabaseIsGoneIsNotReadIntoANewOne) {
+  {
+    const auto store = open();
+    auto transaction = store->begin();
+    transaction.insert_account(account_row());
+    transaction.commit();
+  }
+  ASSERT_GT(stdfs::file_size(file("state.db-wal")), 0U);
+  stdfs::rename(file("state.db"), folder_.path() + "/elsewhere.db");
+  const Error error = error_of([&] { (void)open(); });
+  EXPECT_EQ(error.code(), ErrorCode::state_corrupt);
+  EXPECT_THAT(error.what(), testing::HasSubstr("state.db-wal is still there"));
+  EXPECT_FALSE(stdfs::exists(file("state.db")));
+  stdfs::rename(folder_.path() + "/elsewhere.db", file("state.db"));
+  EXPECT_EQ(open()->accounts().size(), 1U) << "nothing was touched";
+  stdfs::remove(file("state.db"));
+  std::ofstream(file("state.db-wal"), std::ios::trunc).close();
+  EXPECT_TRUE(open()->accounts().empty()) << "an empty log tells nothing";
+}
+
 TEST_F(StateStoreTest, ADamagedKeyIsRefused) {
   (void)open();
   for (const std::string& key : {std::string(31, 'k'), std::string(), std::string(40, 'k')}) {
