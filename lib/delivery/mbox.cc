@@ -36,6 +36,17 @@ UniqueFd open_staging(Fs& fs, const MboxPlace& place) {
   return make_folder(fs, staging.get(), place.account_id);
 }
 
+// Whatever the kernel gives as the cause, a full disk too: it tells of a failed sync once, and what was written is in doubt for good. io_error says
+// so.
+template <typename Sync>
+void doubt_if_it_fails(Sync&& sync) {
+  try {
+    sync();
+  } catch (const Error& error) {
+    throw Error(ErrorCode::io_error, error.what(), error.hint());
+  }
+}
+
 UniqueFd need_staged(Fs& fs, StagingFolder& staging, const std::string& name) {
   auto staged = fs.open(staging.dir(), name);
   if (!staged)
@@ -220,8 +231,10 @@ void LockedMbox::write(const std::string& padding, std::span<const std::string> 
 }
 
 void LockedMbox::make_durable() {
-  fs_.sync_file(fd_.get());
-  fs_.sync_directory(folder_);
+  doubt_if_it_fails([this] {
+    fs_.sync_file(fd_.get());
+    fs_.sync_directory(folder_);
+  });
 }
 
 std::optional<std::string> LockedMbox::sha256_of(std::uint64_t offset, std::uint64_t length) {
@@ -269,7 +282,7 @@ bool LockedMbox::is_ours_or_zero(std::uint64_t offset, std::string_view ours, st
 
 void LockedMbox::cut(std::uint64_t offset) {
   fs_.truncate(fd_.get(), offset);
-  fs_.sync_file(fd_.get());
+  doubt_if_it_fails([this] { fs_.sync_file(fd_.get()); });
 }
 
 void LockedMbox::scan(MboxScanner& scanner) { scan_file(fs_, fd_.get(), scanner); }

@@ -74,7 +74,7 @@ class LockedMbox {
   [[nodiscard]] bool ends_torn_in(std::uint64_t offset, const std::string& padding, std::span<const std::string> names);
   // Durable when it returns. Only behind ends_torn_in().
   void cut(std::uint64_t offset);
-  // What is in the file is durable, and its name.
+  // What is in the file is durable, and its name. Throws io_error, whatever the cause, if it is not.
   void make_durable();
   void scan(MboxScanner& scanner);
 

@@ -204,6 +204,25 @@ TEST_F(MboxSync, WhatAFailedSyncLeftInDoubtIsHereOnceAndStaysOnTheServer) {
   EXPECT_EQ(messages_of(mbox()).size(), 5U);
 }
 
+// fdatasync(2) may fail with ENOSPC, EDQUOT or EROFS: that is no better than EIO.
+TEST_F(MboxSync, ASyncThatFailsWhateverTheCauseSuspends) {
+  mail_comes(2);
+  remove_on_server();
+  for (const ErrorCode code : {ErrorCode::disk_full, ErrorCode::mailstore_unavailable}) {
+    server.clear_record();
+    server.add(small_message("for " + std::to_string(static_cast<int>(code))));
+    disk.code = code;
+    disk.unsyncable = {"box"};
+    expect_refused(ErrorCode::io_error);
+    EXPECT_FALSE(popsync.store().mailstores().at(0).suspended.empty());
+    const std::size_t in_doubt = server.count();
+    disk.unsyncable.clear();
+    EXPECT_EQ(fetched(), 0U);
+    EXPECT_EQ(server.count(), in_doubt) << "what is in doubt stays on the server";
+  }
+  EXPECT_EQ(messages_of(mbox()), as_stored(server.messages()));
+}
+
 TEST_F(MboxSync, WhatIsInDoubtAndNowhereAnyMoreIsFetchedAgain) {
   mail_comes(3);
   disk.unsyncable = {"box"};
