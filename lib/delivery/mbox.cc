@@ -38,10 +38,10 @@ UniqueFd open_staging(Fs& fs, const MboxPlace& place) {
 
 // Whatever the kernel gives as the cause, a full disk too: it tells of a failed sync once, and what was written is in doubt for good. io_error says
 // so.
-template <typename Sync>
-void doubt_if_it_fails(Sync&& sync) {
+template <typename Work>
+void doubt_if_it_fails(Work&& sync_work) {
   try {
-    sync();
+    sync_work();
   } catch (const Error& error) {
     throw Error(ErrorCode::io_error, error.what(), error.hint());
   }
