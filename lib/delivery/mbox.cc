@@ -36,8 +36,7 @@ UniqueFd open_staging(Fs& fs, const MboxPlace& place) {
   return make_folder(fs, staging.get(), place.account_id);
 }
 
-// Whatever the kernel gives as the cause, a full disk too: it tells of a failed sync once, and what was written is in doubt for good. io_error says
-// so.
+// The kernel tells of a failed sync once, and what was written is in doubt for good, also when the cause is a full disk: io_error in any case.
 template <typename Work>
 void doubt_if_it_fails(Work&& sync_work) {
   try {

@@ -72,7 +72,7 @@ class LockedMbox {
   // The file ends behind `offset`, within `padding` and the staged entries, and each octet there is theirs or zero (a power cut leaves pages of
   // zeros).
   [[nodiscard]] bool ends_torn_in(std::uint64_t offset, const std::string& padding, std::span<const std::string> names);
-  // Durable when it returns. Only behind ends_torn_in().
+  // Durable when it returns; throws io_error, whatever the cause, if it cannot be synced. Only behind ends_torn_in().
   void cut(std::uint64_t offset);
   // What is in the file is durable, and its name. Throws io_error, whatever the cause, if it is not.
   void make_durable();

@@ -59,19 +59,30 @@ std::optional<std::string> read_key(Fs& fs, int dir) {
   return key;
 }
 
+// SQLite would read the log of a database that is gone into the new one, which is another: rows would come and go.
+[[noreturn]] void refuse_log_alone(const std::string& path) {
+  throw Error(ErrorCode::state_corrupt, "state.db is gone from " + escaped(path) + ", and its log state.db-wal is still there; nothing was changed",
+              "put state.db back from where it went; or remove state.db-wal too, to begin without what they knew");
+}
+
 // SQLite takes a file of no octets for a new database, and everything would be fetched again. One that popsync begins has its tables from the start.
-void refuse_emptied(Fs& fs, int dir, const std::string& path) {
+void refuse_damaged(Fs& fs, int dir, const std::string& path) {
+  // The log first: another popsync that begins the state at this moment makes it after the database.
+  const auto log = fs.stat(dir, kLogFile);
   const auto database = fs.stat(dir, kDatabaseFile);
-  if (!database) return;
+  if (!database) {
+    if (log && log->size > 0) refuse_log_alone(path);
+    return;
+  }
   if (::faccessat(dir, kDatabaseFile, R_OK | W_OK, AT_EACCESS) != 0) {
     throw Error(ErrorCode::state_unavailable, "cannot read and write state.db in " + escaped(path) + ": " + errno_text(errno),
                 "look at the owner and the permissions of the state directory");
   }
-  const auto log = fs.stat(dir, kLogFile);
-  if (database->size > 0 || (log && log->size > 0)) return;
+  if (database->size > 0) return;
   throw Error(
       ErrorCode::state_corrupt, "state.db in " + escaped(path) + " has lost its content; nothing was changed",
-      "stop popsync and put the state directory back from a backup; without one, remove state.db: what is in the Maildirs is then recognised");
+      "stop popsync and put the state directory back from a backup; without one, remove state.db and state.db-wal: what is in the Maildirs is "
+      "then recognised");
 }
 
 }  // namespace
@@ -81,7 +92,7 @@ void refuse_unusable(const std::string& state_dir) {
   try {
     if (const auto dir = fs.open_root(state_dir)) {
       check_owner(fs, dir->get(), state_dir);
-      refuse_emptied(fs, dir->get(), state_dir);
+      refuse_damaged(fs, dir->get(), state_dir);
     }
     need_makeable(state_dir);
   } catch (const Error& error) {
@@ -95,7 +106,7 @@ std::string prepare_install(const std::string& state_dir, const std::string& los
   try {
     const UniqueFd dir = make_path(fs, state_dir);
     check_owner(fs, dir.get(), state_dir);
-    refuse_emptied(fs, dir.get(), state_dir);
+    refuse_damaged(fs, dir.get(), state_dir);
     if (fs.make_directory(dir.get(), "locks")) fs.sync_directory(dir.get());
     // Two that start at once on a new directory must not make two keys.
     const FileLock lock = FileLock::take(state_dir + "/lock");

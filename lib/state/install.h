@@ -10,8 +10,8 @@
 namespace popsync::state {
 
 // Makes STATE (0700, with parents, durable), STATE/locks and the key if they are missing. Throws Error state_unavailable; refuses a directory
-// that others may write to or that belongs to another user, and (state_corrupt) a database that has lost its content. A key that is made is
-// `lost_key`, if that is not empty: the one of a lost state, whose mailstores are then known again.
+// that others may write to or that belongs to another user, and (state_corrupt) a database that has lost its content or left its log alone. A key
+// that is made is `lost_key`, if that is not empty: the one of a lost state, whose mailstores are then known again.
 std::string prepare_install(const std::string& state_dir, const std::string& lost_key = {});
 
 // Throws what prepare_install() would throw, as far as can be told without making anything.

@@ -23,7 +23,6 @@ namespace {
 
 constexpr const char* kDatabaseFile = "state.db";
 constexpr const char* kNewDatabaseFile = "state.db.new";
-constexpr const char* kLogFile = "state.db-wal";
 constexpr std::array kLeftByACrash = {"state.db.new", "state.db.new-journal", "state.db.new-wal", "state.db.new-shm"};
 
 std::string real_path(const std::string& directory) {
@@ -32,20 +31,11 @@ std::string real_path(const std::string& directory) {
   return resolved.get();
 }
 
-// SQLite would read the log of a database that is gone into the new one, which is another: rows would come and go.
-void refuse_log_without_database(int dir, const std::string& directory) {
-  const auto log = real_fs().stat(dir, kLogFile);
-  if (!log || log->size == 0) return;
-  throw Error(ErrorCode::state_corrupt, "state.db is gone from " + escaped(directory) + ", and its log state.db-wal is still there",
-              "put state.db back from where it went; or remove state.db-wal too, to begin without what they knew");
-}
-
 // The database is born 0600 whatever the umask, and has its tables before it has its name: so one without content was emptied, never just begun.
 // Until then nobody knows it, and one sync of the whole takes the place of a dozen on the way.
 void make_database(const std::string& directory) {
   const auto dir = real_fs().open_root(directory);
   if (!dir || real_fs().stat(dir->get(), kDatabaseFile)) return;
-  refuse_log_without_database(dir->get(), directory);
   for (const char* left : kLeftByACrash) real_fs().unlink(dir->get(), left);
   real_fs().close(real_fs().create(dir->get(), kNewDatabaseFile));
   {

@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "state/install.h"
 #include "state/schema.h"
 #include "state/transaction.h"
 #include "unit/config/temp_folder.h"
@@ -305,12 +306,30 @@ TEST_F(StateStoreTest, ALogWhoseDatabaseIsGoneIsNotReadIntoANewOne) {
   const Error error = error_of([&] { (void)open(); });
   EXPECT_EQ(error.code(), ErrorCode::state_corrupt);
   EXPECT_THAT(error.what(), testing::HasSubstr("state.db-wal is still there"));
+  EXPECT_EQ(error_of([&] { refuse_unusable(stdfs::path(file("state.db")).parent_path()); }).code(), ErrorCode::state_corrupt);
   EXPECT_FALSE(stdfs::exists(file("state.db")));
   stdfs::rename(folder_.path() + "/elsewhere.db", file("state.db"));
   EXPECT_EQ(open()->accounts().size(), 1U) << "nothing was touched";
   stdfs::remove(file("state.db"));
   std::ofstream(file("state.db-wal"), std::ios::trunc).close();
   EXPECT_TRUE(open()->accounts().empty()) << "an empty log tells nothing";
+}
+
+TEST_F(StateStoreTest, ALogIsNotReadIntoADatabaseThatWasEmptied) {
+  (void)open();
+  std::ofstream(file("state.db-wal"), std::ios::trunc) << "what the database knew";
+  stdfs::resize_file(file("state.db"), 0);
+  EXPECT_EQ(error_of([&] { (void)open(); }).code(), ErrorCode::state_corrupt);
+  EXPECT_EQ(stdfs::file_size(file("state.db")), 0U);
+  EXPECT_EQ(config::content_of(file("state.db-wal")), "what the database knew");
+}
+
+TEST_F(StateStoreTest, ALogWhoseDatabaseAndKeyAreGoneGetsNoNewKey) {
+  (void)open();
+  std::ofstream(file("state.db-wal"), std::ios::trunc) << "what the database knew";
+  for (const char* name : {"state.db", "install.key"}) stdfs::remove(file(name));
+  EXPECT_EQ(error_of([&] { (void)open(); }).code(), ErrorCode::state_corrupt);
+  EXPECT_FALSE(stdfs::exists(file("install.key")));
 }
 
 TEST_F(StateStoreTest, ADamagedKeyIsRefused) {
