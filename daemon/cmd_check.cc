@@ -4,11 +4,11 @@
 
 #include "account_wiring.h"
 #include "base/escape.h"
+#include "base/folders.h"
 #include "base/format.h"
 #include "base/log.h"
 #include "base/makeable.h"
 #include "commands.h"
-#include "delivery/folders.h"
 #include "json_text.h"
 #include "look.h"
 #include "net/resolver.h"
@@ -157,7 +157,7 @@ class AccountCheck {
       unknown.name = account_.name;
       sync::refuse_lost_mbox(store_, real_fs(), stored_ ? *stored_ : unknown, target.path);
     }
-    if (found == delivery::MboxCondition::no_folder || found == delivery::MboxCondition::absent) need_makeable(delivery::folder_of(target.path));
+    if (found == delivery::MboxCondition::no_folder || found == delivery::MboxCondition::absent) need_makeable(folder_of(target.path));
     const std::string path = escaped(target.path);
     switch (found) {
       case delivery::MboxCondition::no_folder: good("mailstore", path + " and its folder do not exist yet, the first sync makes them"); break;

@@ -10,8 +10,8 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/escape.h"
+#include "base/folders.h"
 #include "base/random.h"
-#include "delivery/folders.h"
 #include "delivery/maildir_name.h"
 
 namespace popsync::delivery {
@@ -68,13 +68,14 @@ void refuse_shared_root(Fs& fs, int root, const std::string& path) {
               "use that state (--state-dir DIR), or another folder; to take the Maildir over into this state: `popsync adopt " + account + "`");
 }
 
+// Durable when it returns, also what a process wrote that was killed before it could sync it.
 void add_to_id(Fs& fs, int ours, MailstoreId id, const MailstoreOwner& owner) {
   const MailstoreId::Account account{.id = owner.account_id, .user = owner.user, .host = owner.host};
   // An account of a lost database gives way: this one is its successor.
   std::erase_if(id.accounts,
                 [&](const MailstoreId::Account& each) { return each.id != account.id && each.user == account.user && each.host == account.host; });
   const auto known = std::ranges::find(id.accounts, owner.account_id, &MailstoreId::Account::id);
-  if (known != id.accounts.end() && *known == account) return;
+  if (known != id.accounts.end() && *known == account) return fs.sync_directory(ours);
   if (known != id.accounts.end()) {
     *known = account;
   } else {
@@ -85,6 +86,12 @@ void add_to_id(Fs& fs, int ours, MailstoreId id, const MailstoreOwner& owner) {
 
 std::string staging_name(const std::string& install_key, const std::string& account_id) {
   return to_hex(sha256(install_key)).substr(0, 16) + "." + account_id;
+}
+
+// Of a Maildir that is open; whoever makes one syncs it.
+UniqueFd open_or_make_staging(Fs& fs, int ours, const std::string& name) {
+  if (auto found = fs.open_directory(ours, name)) return std::move(*found);
+  return make_folder(fs, ours, name);
 }
 
 UniqueFd need_folder(Fs& fs, int parent, const std::string& name, const std::string& path, const std::string& account) {
@@ -143,6 +150,7 @@ Maildir Maildir::make(Fs& fs, const std::string& path, const MailstoreOwner& own
   const UniqueFd ours = make_folder(fs, tmp.get(), std::string(kOurFolder));
   MailstoreId id = read_id(fs, root.get()).value_or(MailstoreId{.id = to_hex(random_octets(16)), .install_key = owner.install_key, .accounts = {}});
   add_to_id(fs, ours.get(), id, owner);
+  make_folder(fs, ours.get(), staging_name(owner.install_key, owner.account_id));
   Maildir maildir = open_folders(fs, path, owner, root.get(), id.id);
   maildir.prove_rename(owner.account_id);
   return maildir;
@@ -163,7 +171,7 @@ Maildir Maildir::open_folders(Fs& fs, const std::string& path, const MailstoreOw
   UniqueFd fresh = need_folder(fs, root, "new", path, owner.account_name);
   UniqueFd cur = need_folder(fs, root, "cur", path, owner.account_name);
   const UniqueFd ours = need_folder(fs, tmp.get(), std::string(kOurFolder), path, owner.account_name);
-  UniqueFd staging = make_folder(fs, ours.get(), staging_name(owner.install_key, owner.account_id));
+  UniqueFd staging = open_or_make_staging(fs, ours.get(), staging_name(owner.install_key, owner.account_id));
   return {fs, path, id, std::move(tmp), std::move(fresh), std::move(cur), std::move(staging)};
 }
 

@@ -7,15 +7,16 @@
 
 #include "base/error.h"
 #include "base/escape.h"
+#include "base/folders.h"
 #include "base/log.h"
 #include "base/random.h"
-#include "delivery/folders.h"
 #include "delivery/maildir_name.h"
 
 namespace popsync::delivery {
 namespace {
 
 constexpr std::string_view kFrom = "From ";
+constexpr const char* kStagingFolder = "staging";  // below the state directory
 constexpr std::size_t kPieceOctets = 256UL * 1024;
 
 [[noreturn]] void no_mbox(const std::string& path) {
@@ -30,10 +31,17 @@ constexpr std::size_t kPieceOctets = 256UL * 1024;
 
 bool plain(const FileStat& found) { return found.is_regular && found.links == 1; }
 
-UniqueFd open_staging(Fs& fs, const MboxPlace& place) {
-  const UniqueFd state = make_path(fs, place.state_directory);
-  const UniqueFd staging = make_folder(fs, state.get(), "staging");
+// The state directory is there and durable before it has an account.
+UniqueFd make_staging(Fs& fs, const MboxPlace& place) {
+  const auto state = fs.open_root(place.state_directory);
+  if (!state) throw Error(ErrorCode::state_unavailable, "the state directory " + escaped(place.state_directory) + " is gone", "is the disk mounted?");
+  const UniqueFd staging = make_folder(fs, state->get(), kStagingFolder);
   return make_folder(fs, staging.get(), place.account_id);
+}
+
+UniqueFd open_staging(Fs& fs, const MboxPlace& place) {
+  if (auto found = fs.open_root(place.state_directory + "/" + kStagingFolder + "/" + place.account_id)) return std::move(*found);
+  return make_staging(fs, place);
 }
 
 // The kernel tells of a failed sync once, and what was written is in doubt for good, also when the cause is a full disk: io_error in any case.
@@ -108,7 +116,7 @@ std::string make_marker(std::string_view token) { return to_hex(random_octets(8)
 Mbox Mbox::make(Fs& fs, MboxPlace place) {
   UniqueFd folder = make_path(fs, folder_of(place.path));
   refuse_unsuitable(place.path, inspect_mbox(fs, place.path));
-  UniqueFd staging = open_staging(fs, place);
+  UniqueFd staging = make_staging(fs, place);
   return {fs, std::move(place), std::move(folder), std::move(staging)};
 }
 

@@ -14,8 +14,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/folders.h"
 #include "base/fs.h"
-#include "delivery/folders.h"
 #include "delivery/mbox_format.h"
 #include "delivery/mbox_lock.h"
 #include "delivery/staging.h"

@@ -9,6 +9,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/escape.h"
+#include "base/folders.h"
 #include "base/fs.h"
 #include "base/makeable.h"
 #include "base/random.h"
@@ -26,15 +27,10 @@ constexpr const char* kLogFile = "state.db-wal";
               error.hint());
 }
 
-UniqueFd make_path(Fs& fs, const std::string& path) {
-  if (auto found = fs.open_root(path)) return std::move(*found);
-  const auto slash = path.find_last_of('/');
-  const UniqueFd parent = make_path(fs, slash == 0 ? "/" : path.substr(0, slash));
-  fs.make_directory(parent.get(), path.substr(slash + 1));
-  fs.sync_directory(parent.get());
-  auto made = fs.open_root(path);
-  if (!made) throw Error(ErrorCode::state_unavailable, "cannot open " + escaped(path) + ", which was just made");
-  return std::move(*made);
+// The key comes after the folders on the way to it were made durable.
+UniqueFd open_or_make(Fs& fs, const std::string& path) {
+  if (auto found = fs.open_root(path); found && fs.stat(found->get(), kKeyFile)) return std::move(*found);
+  return make_path(fs, path);
 }
 
 void check_owner(Fs& fs, int dir, const std::string& path) {
@@ -104,7 +100,7 @@ void refuse_unusable(const std::string& state_dir) {
 std::string prepare_install(const std::string& state_dir, const std::string& lost_key) {
   Fs& fs = real_fs();
   try {
-    const UniqueFd dir = make_path(fs, state_dir);
+    const UniqueFd dir = open_or_make(fs, state_dir);
     check_owner(fs, dir.get(), state_dir);
     refuse_damaged(fs, dir.get(), state_dir);
     if (fs.make_directory(dir.get(), "locks")) fs.sync_directory(dir.get());

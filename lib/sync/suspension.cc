@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "base/escape.h"
+#include "base/folders.h"
 #include "base/format.h"
 #include "base/log.h"
-#include "delivery/folders.h"
 #include "state/transaction.h"
 
 namespace popsync::sync {
@@ -16,7 +16,7 @@ namespace {
 
 bool on_the_same_disk(OpenMailstore& mailstore, const state::MailstoreRow& row) {
   try {
-    return mailstore.shares_device(row.kind == state::MailstoreKind::mbox ? delivery::folder_of(row.path) : row.path);
+    return mailstore.shares_device(row.kind == state::MailstoreKind::mbox ? folder_of(row.path) : row.path);
   } catch (const Error& error) {
     log_debug("", error.what());  // a folder that cannot be looked at now; its own account will find out
     return false;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Folders that mail is put into, made durable before anything is put there. Errors: those of Fs.
+// Folders on the way to what must not be lost. Errors: those of Fs.
 #pragma once
 
 #include <string>
@@ -7,18 +7,19 @@
 
 #include "base/fs.h"
 
-namespace popsync::delivery {
+namespace popsync {
 
 // The folder that holds `path`, and its last part. `path` is absolute.
 std::string folder_of(std::string_view path);
 std::string last_part(std::string_view path);
 
-// Opens a folder, making it and its missing parents; each is durable in its parent before anything is put into it.
+// Opens a folder, making it and its missing parents; durable when it returns. A folder that is there may have been made by a process that was killed
+// before it could sync it, and nobody can tell: so every parent is synced, up to the first in which nothing can have been made.
 UniqueFd make_path(Fs& fs, const std::string& path);
-// The same for one folder below an open one.
+// The same for one folder below an open one, which is durable itself.
 UniqueFd make_folder(Fs& fs, int parent, const std::string& name);
 
 // The folder `dir` and the one at `path` are on one file system; false if there is none at `path`.
 bool same_device(Fs& fs, int dir, const std::string& path);
 
-}  // namespace popsync::delivery
+}  // namespace popsync

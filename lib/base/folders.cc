@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+#include "base/folders.h"
+
+#include <utility>
+
+#include "base/error.h"
+#include "base/escape.h"
+
+namespace popsync {
+namespace {
+
+UniqueFd open_made(std::optional<UniqueFd> folder, const std::string& name) {
+  if (!folder) throw Error(ErrorCode::mailstore_unavailable, "cannot open the folder " + escaped(name) + ", which was just made");
+  return std::move(*folder);
+}
+
+UniqueFd open_or_make(Fs& fs, const std::string& path) {
+  if (auto found = fs.open_root(path)) return std::move(*found);
+  const UniqueFd parent = open_or_make(fs, folder_of(path));
+  fs.make_directory(parent.get(), last_part(path));
+  return open_made(fs.open_root(path), path);
+}
+
+// False where we may not look, or on a file system that cannot be written: there we have not made anything.
+bool sync_if_ours(Fs& fs, const std::string& path) {
+  try {
+    const auto folder = fs.open_root(path);
+    if (folder) fs.sync_directory(folder->get());
+    return folder.has_value();
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::mailstore_unavailable) throw;
+    return false;
+  }
+}
+
+}  // namespace
+
+std::string folder_of(std::string_view path) {
+  const auto slash = path.find_last_of('/');
+  return slash == 0 || slash == std::string_view::npos ? "/" : std::string(path.substr(0, slash));
+}
+
+std::string last_part(std::string_view path) { return std::string(path.substr(path.find_last_of('/') + 1)); }
+
+UniqueFd make_path(Fs& fs, const std::string& path) {
+  UniqueFd folder = open_or_make(fs, path);
+  for (std::string below = path; below != "/" && sync_if_ours(fs, folder_of(below));) below = folder_of(below);
+  return folder;
+}
+
+UniqueFd make_folder(Fs& fs, int parent, const std::string& name) {
+  fs.make_directory(parent, name);
+  fs.sync_directory(parent);
+  return open_made(fs.open_directory(parent, name), name);
+}
+
+bool same_device(Fs& fs, int dir, const std::string& path) {
+  const auto other = fs.open_root(path);
+  if (!other) return false;
+  const auto there = fs.stat(other->get(), ".");
+  const auto here = fs.stat(dir, ".");
+  return there && here && there->device == here->device;
+}
+
+}  // namespace popsync
