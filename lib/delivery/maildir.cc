@@ -249,7 +249,7 @@ bool Maildir::renew_staged(const std::string& name, std::string_view sha256) {
 }
 
 // Not simply over the old one: a reader who renamed it meanwhile would then have two. Taking it away by rename shows whether it is still there, and
-// the name it gets tells recovery what to do.
+// the name it gets tells recovery what to do. It goes when the copy's name is durable: a power cut may undo the one and leave the other done.
 Maildir::Renewal Maildir::renew_published(const std::string& name, const Place& place, std::string_view sha256) {
   const std::string fresh = name + std::string(kCopySuffix);
   if (!staging_.copy(place.dir, place.name, fresh, sha256)) return fs_.stat(place.dir, place.name) ? Renewal::damaged : Renewal::moved;
@@ -258,6 +258,7 @@ Maildir::Renewal Maildir::renew_published(const std::string& name, const Place& 
     return Renewal::moved;
   }
   fs_.rename(staging_.dir(), fresh, place.dir, place.name);
+  fs_.sync_directory(place.dir);
   fs_.unlink(staging_.dir(), name);
   return Renewal::done;
 }

@@ -90,8 +90,8 @@ class Maildir {
   [[nodiscard]] std::unordered_map<std::string, Place> every_name();
   // After a failed sync: the staged file becomes a fresh, synced copy of itself. False if it is gone or does not have this SHA-256.
   bool renew_staged(const std::string& name, std::string_view sha256);
-  // The same for a published file; durable after sync_new(), sync_cur() and staging().sync(). A reader who looks at that very moment may miss it, but
-  // at no moment are there two, and one who has moved it meanwhile keeps it. Interrupted, the file is where it was, or in staging under `name`.
+  // The same for a published file; durable when it returns, but for what staging().sync() takes away. A reader who looks at that very moment may miss
+  // it, and one who has moved it meanwhile keeps it. Interrupted, it is where it was, or in staging under `name`, or in both, equal.
   enum class Renewal { done, moved, damaged };
   Renewal renew_published(const std::string& name, const Place& place, std::string_view sha256);
   // False if the file system cannot sync folders: a power cut may undo what was published.

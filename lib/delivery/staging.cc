@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::size_t kWriteOctets = 256U * 1024U;  // one write call for most messages, bounded memory for the rest
 constexpr std::string_view kGenerationPrefix = "gen.";
+constexpr const char* kNewGeneration = "gen.new";  // left by a crash it is a file without a row
 constexpr const char* kUnsynced = "unsynced";
 constexpr const char* kUnlearned = "unlearned";
 constexpr const char* kProbe = "probe";
@@ -128,9 +129,11 @@ std::optional<std::uint64_t> StagingFolder::generation() {
 
 void StagingFolder::set_generation(std::uint64_t generation) {
   const auto current = this->generation();
-  if (current == generation) return;
-  if (current && fs_.rename(dir_.get(), generation_name(*current), dir_.get(), generation_name(generation))) return;
-  fs_.close(fs_.create(dir_.get(), generation_name(generation)));
+  if (current && current != generation && fs_.rename(dir_.get(), generation_name(*current), dir_.get(), generation_name(generation))) return;
+  // Also where it has this number already: what was to make that durable may have failed, and only a new name can be synced.
+  fs_.unlink(dir_.get(), kNewGeneration);
+  fs_.close(fs_.create(dir_.get(), kNewGeneration));
+  fs_.rename(dir_.get(), kNewGeneration, dir_.get(), generation_name(generation));
 }
 
 void StagingFolder::mark_unsynced() {

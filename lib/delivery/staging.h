@@ -96,7 +96,7 @@ class StagingFolder {
 
   // The number of the file gen.<n>: how many batches were published from here. A backup that is put back shows by it.
   [[nodiscard]] std::optional<std::uint64_t> generation();
-  // Renames gen.<n> to gen.<n+1>, or makes the file; durable after sync().
+  // Renames gen.<n> to gen.<n+1>, or makes the file anew; durable after sync(), also if an earlier sync of this number failed.
   void set_generation(std::uint64_t generation);
 
   // A sync of the mailstore failed: what it should have proved must not be believed by the next process either. The mark is a file that is not

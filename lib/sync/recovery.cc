@@ -121,6 +121,7 @@ class Recovery {
 
   void settle_twofold(const StagedRow& row, const Place& place) {
     if (mailstore_.maildir->same_file(row.name, place)) {
+      if (doubtful_) return settle_found(row, place);  // which puts the published one in the place of the staged one
       sync([this] {
         mailstore_.maildir->sync_new();
         mailstore_.maildir->sync_cur();
