@@ -17,6 +17,7 @@
 #include "state/schema.h"
 #include "state/state_store_impl.h"
 #include "state/transaction.h"
+#include "state/unsynced_log.h"
 
 namespace popsync::state {
 namespace {
@@ -69,6 +70,7 @@ std::unique_ptr<StateStore> StateStore::open(const std::string& directory, const
       const FileLock lock = impl->lock_commits();
       refuse_foreign(impl->database);
       prepare_connection(impl->database);
+      renew_unsynced_log(real, impl->database);
       prepare_schema(impl->database);
     }
     impl->settle_log();

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "state/state_store_impl.h"
 #include "state/transaction_hold.h"
+#include "state/unsynced_log.h"
 
 namespace popsync::state {
 namespace {
@@ -26,7 +27,8 @@ bool full(int code, sqlite3* handle, int number) {
 }
 
 // After this COMMIT nobody knows whether the rows are there: touching any file now could double or lose a message. The next start looks at the disk.
-[[noreturn]] void end_with_unknown_outcome(int code) {
+[[noreturn]] void end_with_unknown_outcome(const std::string& directory, int code) {
+  mark_unsynced_log(directory);
   log_error(
       "",
       std::string("state.db: COMMIT failed and its outcome is unknown (") + sqlite3_errstr(code) +
@@ -55,7 +57,7 @@ void Transaction::commit() {
   const int code = hold_->impl.database.tryExec("COMMIT");
   if (full(code, hold_->impl.database.getHandle(), errno)) throw Error(ErrorCode::disk_full, "state.db: the disk is full", kNoSpaceHint);
   if ((code & 0xFF) == SQLITE_BUSY) throw Error(ErrorCode::lock_held, "state.db is locked by another program");
-  if (code != SQLITE_OK) end_with_unknown_outcome(code);
+  if (code != SQLITE_OK) end_with_unknown_outcome(hold_->impl.directory, code);
   hold_->open = false;
   if (hold_->impl.log_pages >= kLogPagesMax) {
     try {

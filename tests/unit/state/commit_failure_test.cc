@@ -6,8 +6,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <thread>
@@ -28,8 +30,10 @@ struct FaultyLog {
   static inline int write_result = SQLITE_OK;
   static inline int sync_result = SQLITE_OK;
   static inline int number = 0;
+  static inline sqlite3_int64 written_up_to = 0;
 
   static int write(sqlite3_file* file, const void* data, int octets, sqlite3_int64 at) {
+    written_up_to = std::max(written_up_to, at + octets);
     if (write_result == SQLITE_OK) return methods->xWrite(file, data, octets, at);
     errno = number;
     return write_result;
@@ -121,6 +125,38 @@ TEST_F(CommitFailureDeathTest, AFailedSyncEndsTheProcessAtOnce) {
     add("doubtful");
   };
   EXPECT_EXIT(commit(), testing::ExitedWithCode(74), "outcome is unknown");
+}
+
+// The log reads as if it were on the disk. A power cut while it is moved into the database must find it there.
+TEST_F(CommitFailureDeathTest, TheNextOpenWritesTheLogToTheDiskAnew) {
+  const std::string mark = folder_.path() + "/state/unsynced";
+  const auto commit = [&] {
+    FaultyLog::sync_result = SQLITE_IOERR_FSYNC;
+    add("doubtful");
+  };
+  EXPECT_EXIT(commit(), testing::ExitedWithCode(74), "outcome is unknown");
+  store_.reset();
+  EXPECT_TRUE(std::filesystem::exists(mark));
+  FaultyLog::sync_result = SQLITE_IOERR_FSYNC;
+  try {
+    (void)StateStore::open(folder_.path() + "/state");
+    ADD_FAILURE() << "opened on a disk that does not sync";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::io_error) << error.what();
+  }
+  EXPECT_TRUE(std::filesystem::exists(mark));
+  heal();
+  const auto size = static_cast<sqlite3_int64>(std::filesystem::file_size(folder_.path() + "/state/state.db-wal"));
+  ASSERT_GT(size, 0);
+  FaultyLog::written_up_to = 0;
+  store_ = StateStore::open(folder_.path() + "/state");
+  EXPECT_EQ(FaultyLog::written_up_to, size);
+  EXPECT_FALSE(std::filesystem::exists(mark));
+  EXPECT_EQ(store_->accounts().size(), 2U) << "what the kernel remembers of the commit is on the disk now";
+  store_.reset();
+  FaultyLog::written_up_to = 0;
+  store_ = StateStore::open(folder_.path() + "/state");
+  EXPECT_EQ(FaultyLog::written_up_to, 0) << "once is enough";
 }
 
 TEST_F(CommitFailureDeathTest, AWriteThatTheKernelRefusesEndsTheProcessAtOnce) {
