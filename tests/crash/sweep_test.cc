@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "support/crash_world.h"
+#include "support/thoroughness.h"
 
 namespace popsync::test {
 namespace {
@@ -50,6 +51,24 @@ TEST_P(Sweep, DiskThatSyncsNothingFromEverySyncOn) { sweep(fetch_and_delete(), {
 TEST_P(Sweep, DiskThatIsFullFromEveryCallOn) { sweep(fetch_and_delete(), {.fault = FaultKind::disk_full, .rounds = 2}); }
 
 TEST_P(Sweep, ShortWriteAtEveryCall) { sweep(fetch_and_delete(), {.fault = FaultKind::short_write, .rounds = 2}); }
+
+// What the failed syncs left in doubt lives in the kernel's memory alone, so the power cut meets each step of the way back while that is so.
+TEST(SweepOfASuspension, PowerCutAtEveryCallOfItsEnd) {
+  CrashWorld world({.name = "suspended", .leave = Leave::remove});
+  std::size_t struck = 0;
+  Blow first{.fault = FaultKind::dead_syncs, .step = 1};
+  for (bool met = true; met && !HasFailure(); first.step += every(4)) {
+    Blow second{.fault = FaultKind::power_cut, .step = 1 + first.step % every(5)};
+    while (world.live_through(first, &second) && !HasFailure()) {
+      ++struck;
+      second.step += every(5);
+      second.seed = second.step % 3 == 0 ? 0 : first.step * 1000 + second.step;
+    }
+    met = world.first_struck();
+  }
+  std::cout << "[ sweep    ] " << struck << " calls struck behind syncs that failed, the last of them " << first.step - every(4) << "\n";
+  EXPECT_GT(struck, 100U) << "hardly any call was counted";
+}
 
 // What was fetched under the lost database stays on the server and comes no second time.
 const Story kLostDatabase{.name = "lost database", .old_messages = 3, .new_messages = 4, .database_lost = true};

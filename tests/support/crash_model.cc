@@ -58,6 +58,11 @@ void CrashModel::live() {
     sync_struck();
     check(false);
     if (testing::Test::HasFailure()) return;
+    if (chance(3)) {
+      tell("it starts again at once");
+      continue;  // what was not synced may still go
+    }
+    fs::remove_all(folder_ / "attic");
     reader_acts();
     time_passes();
   }

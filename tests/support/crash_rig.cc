@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "support/faulty_database.h"
 #include "support/faulty_fs.h"
+#include "support/last_words.h"
 #include "support/maildrop_server.h"
 #include "support/sync_in_process.h"
 #include "sync/account_sync.h"
@@ -98,14 +99,17 @@ void carry_out(const RigRun& run, Machine& machine, RigReport& report) {
     report.crashed = run.fault == FaultKind::kill || run.fault == FaultKind::power_cut;
   });
   put_databases_on(machine);
+  set_last_words([&] {
+    const auto lock = machine.lock();
+    report.steps = machine.steps();
+    if (run.power_cut_at_end) machine.cut_power();
+    machine.disk()->save();
+  });
   try {
     carry_out(run, machine, report);
   } catch (const std::exception& exception) {
     report.error = exception.what();
   }
-  const auto lock = machine.lock();
-  report.steps = machine.steps();
-  if (run.power_cut_at_end) machine.cut_power();
   ::_exit(0);
 }
 

@@ -49,8 +49,8 @@ struct RigRun {
   bool failed_sync_loses = false;
   bool power_cut_at_end = false;  // also if the run was not crashed
   FixedText<256> state;
-  FixedText<256> attic;
-  FixedText<256> log;  // what the run logs goes to this file, anew
+  FixedText<256> attic;  // of the last run: what it did not sync, a power cut in this one still takes (VolatileDisk)
+  FixedText<256> log;    // what the run logs goes to this file, anew
   std::array<RigAccount, 2> accounts;
   std::size_t account_count = 1;
   Leave leave = Leave::keep;

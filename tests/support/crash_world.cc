@@ -72,6 +72,7 @@ CrashWorld::CrashWorld(Story story) : story_(std::move(story)), messages_(story_
     const RigReport report = CrashRig::instance().run(run);
     EXPECT_EQ(report.error.text(), "") << "before the story begins";
   }
+  fs::remove_all(folder_ / "run/attic");
   fs::rename(folder_ / "run", folder_ / "beginning");
 }
 
@@ -90,11 +91,11 @@ bool CrashWorld::live_through(const Blow& blow, const Blow* second) {
     const RigReport again = CrashRig::instance().run(run_of(*second));
     what += ", then " + description(*second) + " (" + again.struck.text() + ")";
     check_after_crash(what);
-    restart(what);
+    restart(what, proves_itself(blow.fault) && proves_itself(second->fault));
     check_at_the_end(what, is_crash(blow.fault) && is_crash(second->fault));
     return !again.struck.text().empty();
   }
-  restart(what);
+  restart(what, proves_itself(blow.fault));
   check_at_the_end(what, is_crash(blow.fault) || !struck);
   check_on_server(what, in_doubt);
   return struck;
@@ -188,7 +189,9 @@ void CrashWorld::check_on_server(const std::string& what, const Messages& in_dou
   }
 }
 
-void CrashWorld::restart(const std::string& what) {
+bool CrashWorld::proves_itself(FaultKind fault) const { return story_.mailstore == state::MailstoreKind::maildir || is_crash(fault); }
+
+void CrashWorld::restart(const std::string& what, bool then_cut_power) {
   server_.set_knobs({});
   if (story_.server_after) {
     server_.change(story_.server_after);
@@ -197,6 +200,14 @@ void CrashWorld::restart(const std::string& what) {
   }
   RigRun run = run_of({});
   run.rounds = kRoundsMax;
+  run.power_cut_at_end = then_cut_power;
+  come_to_rest(run, what);
+  if (!then_cut_power) return;
+  run.power_cut_at_end = false;
+  come_to_rest(run, what + ", then a power cut at rest");
+}
+
+void CrashWorld::come_to_rest(const RigRun& run, const std::string& what) {
   const RigReport report = CrashRig::instance().run(run);
   EXPECT_EQ(report.exit_status, 0) << story_.name << ": " << what << told();
   EXPECT_TRUE(report.quiet) << story_.name << ": " << what << ": does not come to rest: " << report.error.text() << told();

@@ -53,6 +53,8 @@ class CrashWorld {
   // From the beginning: the struck run, the reader, the restart with a healthy disk, and the checks. True if the blow struck, false if the run was
   // over before. A second blow strikes the first run after the restart.
   bool live_through(const Blow& blow, const Blow* second = nullptr);
+  // The first of two blows did, in the last life.
+  [[nodiscard]] bool first_struck() const { return !last_struck_.empty(); }
 
  private:
   [[nodiscard]] std::unique_ptr<CrashMailstore> mailstore() const;
@@ -61,7 +63,11 @@ class CrashWorld {
   RigReport struck_run(const Blow& blow);
   void check_after_crash(const std::string& what, bool at_the_end = false);
   void mail_comes();
-  void restart(const std::string& what);
+  // What a failed sync was to save can be copied from one file to another; in an mbox it stays in doubt, so it stays on the server too.
+  [[nodiscard]] bool proves_itself(FaultKind fault) const;
+  // Until nothing is left to do. Then the power goes once more: what is at rest is durable, whichever process wrote it.
+  void restart(const std::string& what, bool then_cut_power);
+  void come_to_rest(const RigRun& run, const std::string& what);
   // An mbox whose sync failed proves nothing, whatever is read from it: these stay on the server.
   void check_on_server(const std::string& what, const Messages& in_doubt);
   void check_at_the_end(const std::string& what, bool crash_only);

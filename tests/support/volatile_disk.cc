@@ -44,10 +44,10 @@ void put(int fd, std::uint64_t offset, const std::string& octets) {
 }  // namespace
 
 VolatileDisk::VolatileDisk(std::string attic) : attic_(std::move(attic)) {
-  std::filesystem::remove_all(attic_);
   std::filesystem::create_directories(attic_);
   attic_fd_.reset(::open(attic_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   must(attic_fd_.valid(), "open its attic");
+  load();
 }
 
 VolatileDisk::~VolatileDisk() = default;
@@ -60,7 +60,38 @@ void VolatileDisk::about_to_write(int fd, std::uint64_t offset, std::uint64_t le
 }
 
 void VolatileDisk::file_synced(int fd) {
-  std::erase_if(file_of(fd).writes, [](const Write& write) { return !write.hopeless; });
+  std::vector<Write>& writes = file_of(fd).writes;
+  std::vector<Write> hopeless;
+  for (const Write& write : writes) {
+    if (write.hopeless) {
+      hopeless.push_back(write);
+    } else {
+      cover(hopeless, write);
+    }
+  }
+  writes = std::move(hopeless);
+}
+
+// What a later write, synced, has replaced is in doubt no more.
+void VolatileDisk::cover(std::vector<Write>& hopeless, const Write& synced) {
+  const std::uint64_t begin = synced.offset;
+  const std::uint64_t end = begin + synced.length;
+  std::vector<Write> left;
+  for (const Write& write : hopeless) {
+    const auto part = [&](std::uint64_t from, std::uint64_t to) {
+      if (from >= to) return;
+      Write rest = write;
+      rest.offset = from;
+      rest.length = to - from;
+      const std::uint64_t skipped = std::min<std::uint64_t>(from - write.offset, write.old.size());
+      rest.old = write.old.substr(skipped, rest.length);
+      left.push_back(std::move(rest));
+    };
+    const std::uint64_t write_end = write.offset + write.length;
+    part(write.offset, std::min(write_end, begin));
+    part(std::max(write.offset, end), write_end);
+  }
+  hopeless = std::move(left);
 }
 
 void VolatileDisk::file_sync_failed(int fd) {
@@ -113,7 +144,16 @@ void VolatileDisk::name_moved(int from_dir, const std::string& from, int to_dir,
 void VolatileDisk::directory_synced(int dir) {
   const struct stat found = stat_of(dir);
   const Inode inode{found.st_dev, found.st_ino};
-  std::erase_if(changes_, [&](const Change& change) { return change.dir == inode && !change.hopeless; });
+  std::set<std::string> durable;  // an earlier change of such a name is in doubt no more
+  for (Change& change : std::views::reverse(changes_)) {
+    if (change.dir != inode) continue;
+    if (!change.hopeless) {
+      for (const Slot& slot : change.slots) durable.insert(slot.name);
+      change.slots.clear();
+    }
+    std::erase_if(change.slots, [&](const Slot& slot) { return durable.contains(slot.name); });
+  }
+  std::erase_if(changes_, [&](const Change& change) { return change.slots.empty(); });
 }
 
 void VolatileDisk::directory_sync_failed(int dir) {
@@ -150,6 +190,8 @@ void VolatileDisk::cut_power(std::uint64_t seed) {
     }
   }
   for (const std::string& path : lost_) ::unlink(path.c_str());
+  changes_.clear();
+  for (auto& [inode, file] : files_) file.writes.clear();
 }
 
 VolatileDisk::File& VolatileDisk::file_of(int fd) {

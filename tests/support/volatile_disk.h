@@ -3,7 +3,9 @@
 // last sync of their folder. cut_power() makes the real files look as they may after a power cut: as a file system without a journal leaves them,
 // where every folder keeps its own last sync and nothing else is promised, but that of a name moved to another folder nothing asked to write the old
 // folder alone. Inodes behind undone names are kept alive by links in a folder of its own,
-// the attic. What a failed sync was to save stays in doubt for ever: no later sync makes it durable.
+// the attic. What a failed sync was to save stays in doubt for ever: no later sync makes it durable, only writing it anew and syncing that.
+//
+// The kernel outlives a process: save() leaves all this in the attic, and the disk of the next run goes on from there.
 //
 // Not thread-safe (Machine's lock is taken around it).
 #pragma once
@@ -23,7 +25,7 @@ namespace popsync::test {
 
 class VolatileDisk {
  public:
-  // `attic`: a folder on the same file system; emptied or made here, of no use when the run is over.
+  // `attic`: a folder on the same file system, made here. An empty one is a machine where all is durable; save() wrote into one that is not.
   explicit VolatileDisk(std::string attic);
   VolatileDisk(const VolatileDisk&) = delete;
   VolatileDisk& operator=(const VolatileDisk&) = delete;
@@ -48,8 +50,10 @@ class VolatileDisk {
 
   // A file that does not outlive a power cut (memory shared by processes).
   void lost_at_power_cut(std::string path) { lost_.push_back(std::move(path)); }
-  // Seed 0: nothing that was not synced is there. Else some of it is, octets as zeros perhaps, names one by one.
+  // Seed 0: nothing that was not synced is there. Else some of it is, octets as zeros perhaps, names one by one. What is there then is durable.
   void cut_power(std::uint64_t seed);
+  // For the next disk on this attic. What others do to the files in between counts as durable.
+  void save() const;
 
  private:
   using Inode = std::pair<std::uint64_t, std::uint64_t>;  // device, number
@@ -79,7 +83,9 @@ class VolatileDisk {
     std::uint64_t needs = 0;  // the number of a change that this one does not outlive the undoing of
   };
 
+  void load();
   File& file_of(int fd);
+  static void cover(std::vector<Write>& hopeless, const Write& synced);
   void undo(File& file, const Write& write) const;
   void undo(const Change& change);
   std::uint64_t note(int dir, Change change);
