@@ -279,6 +279,14 @@ Recovered settle_one(state::StateStore& store, Fs& fs, const Clock& clock, const
   return Recovery(store, clock, account, mailstore, std::move(rows)).run();
 }
 
+// The account has left this mailstore and nothing is staged for it: nothing is in doubt. It may be gone, so it is not looked at; should the account
+// come back while the kernel's memory is false, the mark in its staging folder tells.
+void end_idle_suspension(state::StateStore& store, state::RowId mailstore) {
+  auto transaction = store.begin();
+  transaction.resume(mailstore);
+  transaction.commit();
+}
+
 void add(Recovered& sum, const Recovered& part) {
   sum.published += part.published;
   sum.unverified += part.unverified;
@@ -300,7 +308,10 @@ Recovered recover(state::StateStore& store, Fs& fs, const Clock& clock, const st
       add(sum, settle_one(store, fs, clock, account, *current, take(row.id)));
     } else if (auto rows = take(row.id); !rows.empty()) {
       OpenMailstore other = open_mailstore(store, fs, account, {.path = row.path, .kind = row.kind});
+      take_into_use(store, account, other);
       add(sum, settle_one(store, fs, clock, account, other, std::move(rows)));
+    } else if (!row.suspended.empty()) {
+      end_idle_suspension(store, row.id);
     }
   }
   return sum;

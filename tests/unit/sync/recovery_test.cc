@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <optional>
@@ -386,6 +387,35 @@ TEST_F(RecoveryTest, AnotherMailstoreThatIsGoneStopsTheAccount) {
   const OpenMailstore other = site_.open(site_.folder_.path() + "/Mail/other");
   const state::RowId id = site_.record("x", "message", false, other.row.id);
   stdfs::remove_all(site_.folder_.path() + "/Mail/other");
+  EXPECT_THROW(site_.recover(), Error);
+  EXPECT_EQ(site_.row(id).state, state::RowState::staged);
+}
+
+TEST_F(RecoveryTest, TheSuspensionOfAMailstoreThatWasLeftEndsThoughItIsGone) {
+  const OpenMailstore other = site_.open(site_.folder_.path() + "/Mail/other");
+  site_.store_->suspend({other.row.id}, "its disk failed");
+  stdfs::remove_all(site_.folder_.path() + "/Mail/other");
+  site_.recover();
+  for (const state::MailstoreRow& row : site_.store_->mailstores(kAccount)) EXPECT_EQ(row.suspended, "") << row.path;
+}
+
+TEST_F(RecoveryTest, WhatIsStagedInADoubtfulMailstoreThatWasLeftIsCopied) {
+  OpenMailstore other = site_.open(site_.folder_.path() + "/Mail/other");
+  const state::RowId id = site_.record("x", "message", false, other.row.id);
+  const std::string staged = stdfs::read_symlink("/proc/self/fd/" + std::to_string(other.maildir->staging().dir())).string() + "/x";
+  std::ofstream(staged) << "message";
+  stdfs::create_hard_link(staged, site_.folder_.path() + "/old");
+  site_.store_->suspend({other.row.id}, "its disk failed");
+  EXPECT_EQ(site_.recover().published, 1U);
+  EXPECT_EQ(stdfs::hard_link_count(site_.folder_.path() + "/old"), 1U) << "the file in doubt is not the one that was published";
+  expect_published(id);
+  EXPECT_EQ(site_.store_->mailstores(kAccount).at(1).suspended, "");
+}
+
+TEST_F(RecoveryTest, AMailstoreThatWasLeftIsNotSettledWhileAnotherStateFillsIt) {
+  OpenMailstore other = site_.open(site_.folder_.path() + "/Mail/other");
+  const state::RowId id = site_.record("x", "message", false, other.row.id);
+  ASSERT_TRUE(other.maildir->staging().try_lock());
   EXPECT_THROW(site_.recover(), Error);
   EXPECT_EQ(site_.row(id).state, state::RowState::staged);
 }
