@@ -57,7 +57,7 @@ void make_database(const std::string& directory) {
 StateStore::StateStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 StateStore::~StateStore() = default;
 
-std::unique_ptr<StateStore> StateStore::open(const std::string& directory, const std::string& lost_key) {
+std::unique_ptr<StateStore> StateStore::open(const std::string& directory, const std::string& lost_key, int log_pages_max) {
   std::string key = prepare_install(directory, lost_key);
   const std::string real = real_path(directory);
   return guarded([&] {
@@ -70,10 +70,12 @@ std::unique_ptr<StateStore> StateStore::open(const std::string& directory, const
       const FileLock lock = impl->lock_commits();
       refuse_foreign(impl->database);
       prepare_connection(impl->database);
+      impl->watch_log();
       renew_unsynced_log(real, impl->database);
       prepare_schema(impl->database);
     }
     impl->settle_log();
+    impl->log_pages_max = log_pages_max;
     return std::unique_ptr<StateStore>(new StateStore(std::move(impl)));
   });
 }

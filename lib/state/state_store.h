@@ -24,9 +24,12 @@ class Transaction;
 
 class StateStore {
  public:
+  static constexpr int kLogPagesMax = 4096;  // 16 MiB: moving more at once would be felt
+
   // Makes directory, key and database if they are missing, and brings the write-ahead log into the database once. Errors: state_unavailable,
-  // state_corrupt, newer_schema, lock_held (another process keeps the log busy for 30 s). `lost_key`: see prepare_install().
-  static std::unique_ptr<StateStore> open(const std::string& directory, const std::string& lost_key = {});
+  // state_corrupt, newer_schema, lock_held (another process keeps the log busy for 30 s). `lost_key`: see prepare_install(). A commit that leaves
+  // `log_pages_max` pages or more in the log moves them into the database.
+  static std::unique_ptr<StateStore> open(const std::string& directory, const std::string& lost_key = {}, int log_pages_max = kLogPagesMax);
   // Null if this state has never been used; makes nothing.
   static std::unique_ptr<StateStore> open_existing(const std::string& directory);
   ~StateStore();

@@ -17,7 +17,9 @@ constexpr std::chrono::milliseconds kLockRetryEvery{5};
 }  // namespace
 
 StateStore::Impl::Impl(std::string directory_path, std::string key, const std::string& file)
-    : directory(std::move(directory_path)), install_key(std::move(key)), database(file, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW) {
+    : directory(std::move(directory_path)), install_key(std::move(key)), database(file, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW) {}
+
+void StateStore::Impl::watch_log() {
   sqlite3_wal_hook(
       database.getHandle(),
       [](void* self, sqlite3* /*handle*/, const char* /*name*/, int pages) {

@@ -21,6 +21,8 @@ struct StateStore::Impl {
   SQLite::Statement& statement(const char* sql);
   // The lock on STATE/lock that commits and checkpoints take.
   [[nodiscard]] FileLock lock_commits() const;
+  // Counts the pages of the log from the next commit on. After prepare_connection(): SQLite keeps one such watcher, and wal_autocheckpoint is one.
+  void watch_log();
   // Moves the log into the database. True if all of it was moved.
   bool checkpoint() const;
   // Once at open: what a crash left in the log may not be durable yet; a full checkpoint syncs it.
@@ -32,6 +34,7 @@ struct StateStore::Impl {
   SQLite::Database database;
   std::unordered_map<const char*, SQLite::Statement> statements;
   int log_pages = 0;
+  int log_pages_max = kLogPagesMax;
   std::unordered_map<RowId, std::string> suspended;  // what the database did not take
 };
 

@@ -16,8 +16,6 @@
 namespace popsync::state {
 namespace {
 
-constexpr int kLogPagesMax = 4096;  // 16 MiB: then the log is moved into the database
-
 // SQLite knows ENOSPC; a quota comes as a failed write of the log. Both end before the log's last frame is whole, so nothing was committed. `number`
 // is errno after COMMIT: sqlite3_system_errno() does not learn it from COMMIT in SQLite 3.40. What overwrites it makes the outcome unknown, which is
 // safe.
@@ -59,7 +57,7 @@ void Transaction::commit() {
   if ((code & 0xFF) == SQLITE_BUSY) throw Error(ErrorCode::lock_held, "state.db is locked by another program");
   if (code != SQLITE_OK) end_with_unknown_outcome(hold_->impl.directory, code);
   hold_->open = false;
-  if (hold_->impl.log_pages >= kLogPagesMax) {
+  if (hold_->impl.log_pages >= hold_->impl.log_pages_max) {
     try {
       hold_->impl.checkpoint();
     } catch (const SQLite::Exception& exception) {

@@ -24,6 +24,7 @@
 namespace popsync::test {
 namespace {
 
+constexpr int kLogPagesMax = 12;         // so that the log is moved in the midst of a run, more than once
 constexpr unsigned kHungAfterSeconds = 120;  // a run takes milliseconds; one that hangs is ended by SIGALRM
 
 // Before any test, and with it any thread, is there.
@@ -78,7 +79,7 @@ void carry_out(const RigRun& run, Machine& machine, RigReport& report) {
   MovedClock clock;
   clock.advance(from_unix_seconds(run.now) - clock.wall());
   delivery::SyncPool pool(0);
-  const auto store = state::StateStore::open(run.state.text());
+  const auto store = state::StateStore::open(run.state.text(), {}, kLogPagesMax);
   sync::SyncServices services{.store = *store, .fs = fs, .clock = clock, .pool = pool, .configured_names = {}, .command = "popsync test"};
   for (std::size_t i = 0; i < run.account_count; ++i) services.configured_names.push_back(run.accounts.at(i).name.text());
   services.batch = {.messages = run.batch_messages, .octets = 1U << 20U, .age = std::chrono::hours(1)};

@@ -10,9 +10,11 @@
 #include <cerrno>
 #include <csignal>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "base/error.h"
 #include "state/state_store.h"
@@ -31,6 +33,7 @@ struct FaultyLog {
   static inline int sync_result = SQLITE_OK;
   static inline int number = 0;
   static inline sqlite3_int64 written_up_to = 0;
+  static inline std::function<void()> on_sync;
 
   static int write(sqlite3_file* file, const void* data, int octets, sqlite3_int64 at) {
     written_up_to = std::max(written_up_to, at + octets);
@@ -38,7 +41,10 @@ struct FaultyLog {
     errno = number;
     return write_result;
   }
-  static int sync(sqlite3_file* file, int flags) { return sync_result == SQLITE_OK ? methods->xSync(file, flags) : sync_result; }
+  static int sync(sqlite3_file* file, int flags) {
+    if (on_sync) on_sync();
+    return sync_result == SQLITE_OK ? methods->xSync(file, flags) : sync_result;
+  }
   static int open(sqlite3_vfs* /*vfs*/, sqlite3_filename name, sqlite3_file* file, int flags, int* flags_out) {
     const int code = real->xOpen(real, name, file, flags, flags_out);
     if (code != SQLITE_OK || (flags & SQLITE_OPEN_WAL) == 0) return code;
@@ -69,7 +75,10 @@ class CommitFailureTest : public testing::Test {
     sqlite3_vfs_unregister(&vfs_);
   }
 
-  static void heal() { FaultyLog::write_result = FaultyLog::sync_result = SQLITE_OK; }
+  static void heal() {
+    FaultyLog::write_result = FaultyLog::sync_result = SQLITE_OK;
+    FaultyLog::on_sync = nullptr;
+  }
 
   void add(const std::string& name) {
     AccountRow account;
@@ -115,6 +124,43 @@ TEST_F(CommitFailureTest, AnExceededQuotaIsAFullDisk) {
 TEST_F(CommitFailureTest, ABusyDatabaseIsKnownAndNothingWasCommitted) {
   FaultyLog::write_result = SQLITE_BUSY;
   expect_known(ErrorCode::lock_held);
+}
+
+// What is in the log when a state is opened is proven by moving all of it into the database; a reader with an older snapshot keeps a part back.
+TEST_F(CommitFailureTest, AnOpenWaitsForAReaderOfTheLog) {
+  SQLite::Database reader(folder_.path() + "/state/state.db", SQLITE_OPEN_READONLY);
+  reader.exec("BEGIN; SELECT count(*) FROM account");
+  add("later");
+  bool reader_was_there = false;
+  FaultyLog::on_sync = [&] {  // of the log, before the first part of it is moved
+    if (!std::exchange(reader_was_there, true)) reader.exec("COMMIT");
+  };
+  const auto second = StateStore::open(folder_.path() + "/state");
+  EXPECT_TRUE(reader_was_there);
+  EXPECT_EQ(second->accounts().size(), 2U);
+  SQLite::Database plain("file:" + folder_.path() + "/state/state.db?immutable=1", SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+  EXPECT_EQ(plain.execAndGet("SELECT count(*) FROM account").getInt(), 2) << "without the log";
+}
+
+TEST_F(CommitFailureTest, ALongLogIsMovedByTheCommitThatMakesItLong) {
+  store_.reset();
+  store_ = StateStore::open(folder_.path() + "/state", {}, 1);
+  add("later");
+  SQLite::Database plain("file:" + folder_.path() + "/state/state.db?immutable=1", SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+  EXPECT_EQ(plain.execAndGet("SELECT count(*) FROM account").getInt(), 2) << "without the log";
+}
+
+TEST_F(CommitFailureTest, ALogThatCannotBeMovedYetIsNoFailedCommit) {
+  store_.reset();
+  store_ = StateStore::open(folder_.path() + "/state", {}, 1);
+  int syncs = 0;
+  FaultyLog::on_sync = [&] {  // a new log's head and the commit; then it is synced again, to be moved
+    if (++syncs == 3) FaultyLog::sync_result = SQLITE_IOERR_FSYNC;
+  };
+  testing::internal::CaptureStderr();
+  add("later");
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), testing::HasSubstr("cannot move the log into the database yet"));
+  EXPECT_EQ(store_->accounts().size(), 2U);
 }
 
 using CommitFailureDeathTest = CommitFailureTest;
