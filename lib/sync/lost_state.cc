@@ -16,10 +16,10 @@ using delivery::MailstoreCondition;
 using delivery::MailstoreId;
 
 // What cannot be looked at is the account's own trouble: its session tells it.
-delivery::Inspection look(Fs& fs, const std::string& path, const std::string& key) {
+delivery::Inspection look(Fs& fs, const std::string& path) {
   if (path.empty()) return {};
   try {
-    return delivery::inspect(fs, path, key);
+    return delivery::inspect(fs, path, {});
   } catch (const Error& error) {
     log_debug("", std::string("while looking for a lost state: ") + error.what());
     return {};
@@ -33,7 +33,7 @@ bool remembers(const MailstoreId::Account& line, const ConfiguredAccount& accoun
 std::string lost_install_key(Fs& fs, const std::string& state_dir, std::span<const ConfiguredMailstore> mailstores) {
   if (!state::is_unused(state_dir)) return {};
   for (const ConfiguredMailstore& mailstore : mailstores) {
-    const delivery::Inspection found = look(fs, mailstore.path, {});
+    const delivery::Inspection found = look(fs, mailstore.path);
     if (found.condition != MailstoreCondition::foreign) continue;
     const auto ours = std::ranges::find_if(found.accounts, [&](const MailstoreId::Account& each) { return remembers(each, mailstore.account); });
     if (ours == found.accounts.end()) continue;
@@ -50,7 +50,8 @@ std::string lost_install_key(Fs& fs, const std::string& state_dir, std::span<con
 }
 
 std::string remembered_id(state::StateStore& store, Fs& fs, const ConfiguredMailstore& mailstore) {
-  const delivery::Inspection found = look(fs, mailstore.path, store.install_key());
+  if (mailstore.path.empty()) return {};
+  const delivery::Inspection found = delivery::inspect(fs, mailstore.path, store.install_key());
   if (found.condition != MailstoreCondition::ours) return {};
   for (const MailstoreId::Account& each : found.accounts) {
     if (remembers(each, mailstore.account) && !store.account(each.id)) return each.id;

@@ -24,7 +24,8 @@ struct ConfiguredMailstore {
 // of the other state is running: it is not lost.
 std::string lost_install_key(Fs& fs, const std::string& state_dir, std::span<const ConfiguredMailstore> mailstores);
 
-// The id under which a Maildir of this state remembers the account, if the database has never heard of it; else empty.
+// The id under which a Maildir of this state remembers the account, if the database has never heard of it; else empty. Throws what looking at the
+// Maildir throws: an id is for good, so one that may be there and cannot be read must not be replaced by a new one.
 std::string remembered_id(state::StateStore& store, Fs& fs, const ConfiguredMailstore& mailstore);
 
 // As resolve_account(), and an account that is new to the database gets the id by which its Maildir remembers it.

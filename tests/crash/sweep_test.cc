@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <iostream>
+#include <ostream>
+#include <string>
+#include <vector>
 
 #include "support/crash_world.h"
 #include "support/thoroughness.h"
@@ -70,12 +73,46 @@ TEST(SweepOfASuspension, PowerCutAtEveryCallOfItsEnd) {
   EXPECT_GT(struck, 100U) << "hardly any call was counted";
 }
 
-// What was fetched under the lost database stays on the server and comes no second time.
-const Story kLostDatabase{.name = "lost database", .old_messages = 3, .new_messages = 4, .database_lost = true};
+// What the state has lost, what the mailstore has, and the same messages under other unique-ids: nothing comes a second time.
+struct Trouble {
+  const char* name;
+  Story story;
+};
+const std::vector<Trouble> kTroubles = {
+    {"LostDatabase", {.name = "lost database", .old_messages = 3, .new_messages = 4, .before = Before::database_lost}},
+    {"RestoredState", {.name = "restored state", .old_messages = 4, .new_messages = 4, .before = Before::state_restored}},
+    {"UniqueIdsChanged", {.name = "unique-ids changed", .old_messages = 6, .new_messages = 1, .before = Before::unique_ids_changed}},
+    {"UniqueIdsChangedAndDeleted",
+     {.name = "unique-ids changed, then deleted", .leave = Leave::remove, .old_messages = 6, .new_messages = 1, .before = Before::unique_ids_changed}},
+};
 
-TEST(SweepOfALostState, KilledAtEveryCall) { sweep(kLostDatabase, {.fault = FaultKind::kill}); }
+void PrintTo(const Trouble& trouble, std::ostream* out) { *out << trouble.name; }
 
-TEST(SweepOfALostState, PowerCutAtEveryCall) { sweep(kLostDatabase, {.fault = FaultKind::power_cut}); }
+struct SweepOfTrouble : testing::TestWithParam<Trouble> {};
+
+TEST_P(SweepOfTrouble, KilledAtEveryCall) { sweep(GetParam().story, {.fault = FaultKind::kill}); }
+
+TEST_P(SweepOfTrouble, PowerCutAtEveryCall) { sweep(GetParam().story, {.fault = FaultKind::power_cut}); }
+
+TEST_P(SweepOfTrouble, ErrorAtEveryCallThenPowerCut) { sweep(GetParam().story, {.fault = FaultKind::io_error, .power_cut_at_end = true}); }
+
+INSTANTIATE_TEST_SUITE_P(Meets, SweepOfTrouble, testing::ValuesIn(kTroubles), [](const auto& tested) { return std::string(tested.param.name); });
+
+// A mailstore that is not the right one is not touched, and nothing is asked of the server for it: few calls.
+struct SweepOfTheWrongMailstore : testing::TestWithParam<Before> {};
+
+TEST_P(SweepOfTheWrongMailstore, StruckAtEveryCall) {
+  const Story story{.name = "wrong mailstore", .leave = Leave::remove, .old_messages = 4, .new_messages = 3, .before = GetParam()};
+  for (const FaultKind fault : {FaultKind::kill, FaultKind::power_cut, FaultKind::io_error, FaultKind::dead_disk, FaultKind::disk_full}) {
+    CrashWorld world(story);
+    Blow blow{.fault = fault, .step = 1};
+    while (world.live_through(blow) && !HasFailure()) ++blow.step;
+    std::cout << "[ sweep    ] " << story.name << ": " << blow.step - 1 << " calls struck; not reached: " << description(blow) << '\n';
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Is, SweepOfTheWrongMailstore, testing::Values(Before::mailstore_restored, Before::mailstore_unmounted),
+                         [](const auto& tested) { return tested.param == Before::mailstore_restored ? "Restored" : "Unmounted"; });
 
 INSTANTIATE_TEST_SUITE_P(Into, Sweep, testing::Values(kMaildir, kMbox),
                          [](const auto& tested) { return tested.param == kMbox ? "Mbox" : "Maildir"; });

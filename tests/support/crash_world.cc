@@ -62,18 +62,23 @@ CrashWorld::CrashWorld(Story story) : story_(std::move(story)), messages_(story_
   mail_ = mailstore();
   // The beginning: an account that has fetched its old messages, or one that was never synced.
   const auto store = state::StateStore::open(folder_.make("run") + "/state");
-  if (story_.old_messages > 0) {
+  for (std::size_t i = 0; i < story_.old_messages; ++i) {
+    if (i == story_.old_messages / 2) fs::copy(folder_ / "run", folder_ / "backup", fs::copy_options::recursive);
     for (std::size_t account = 0; account < story_.accounts; ++account) {
-      for (std::size_t i = 0; i < story_.old_messages; ++i) server_.add_to(user(account), messages_[account][i], "old-" + std::to_string(i));
+      server_.add_to(user(account), messages_[account][i], "old-" + std::to_string(i));
     }
-    RigRun run = run_of({});
-    run.leave = Leave::keep;
-    run.now = kBegin;
-    const RigReport report = CrashRig::instance().run(run);
-    EXPECT_EQ(report.error.text(), "") << "before the story begins";
+    fetch_old_messages();
   }
-  fs::remove_all(folder_ / "run/attic");
   fs::rename(folder_ / "run", folder_ / "beginning");
+}
+
+void CrashWorld::fetch_old_messages() {
+  RigRun run = run_of({});
+  run.leave = Leave::keep;
+  run.now = kBegin;
+  const RigReport report = CrashRig::instance().run(run);
+  EXPECT_EQ(report.error.text(), "") << "before the story begins";
+  fs::remove_all(folder_ / "run/attic");  // all of it is durable
 }
 
 bool CrashWorld::live_through(const Blow& blow, const Blow* second) {
@@ -117,9 +122,37 @@ void CrashWorld::begin_again() {
   }
   fs::remove_all(folder_ / "run");
   fs::copy(folder_ / "beginning", folder_ / "run", fs::copy_options::recursive);
-  if (story_.database_lost) {
-    for (const char* file : {"state.db", "state.db-wal", "state.db-shm"}) fs::remove(folder_ / (std::string("run/state/") + file));
+  prepare();
+}
+
+void CrashWorld::prepare() {
+  switch (story_.before) {
+    case Before::nothing: break;
+    case Before::database_lost:
+      for (const char* file : {"state.db", "state.db-wal", "state.db-shm"}) fs::remove(folder_ / (std::string("run/state/") + file));
+      break;
+    case Before::state_restored:
+      fs::remove_all(folder_ / "run/state");
+      fs::copy(folder_ / "backup/state", folder_ / "run/state", fs::copy_options::recursive);
+      break;
+    case Before::mailstore_restored:
+      fs::rename(folder_ / "run/mail", folder_ / "run/right");
+      fs::copy(folder_ / "backup/mail", folder_ / "run/mail", fs::copy_options::recursive);
+      break;
+    case Before::mailstore_unmounted:
+      fs::rename(folder_ / "run/mail", folder_ / "run/right");
+      fs::create_directory(folder_ / "run/mail");
+      break;
+    case Before::unique_ids_changed:
+      for (std::size_t account = 0; account < story_.accounts; ++account) server_.rekey(user(account));
+      break;
   }
+}
+
+void CrashWorld::put_back_mailstore() {
+  if (!fs::exists(folder_ / "run/right")) return;
+  fs::remove_all(folder_ / "run/mail");
+  fs::rename(folder_ / "run/right", folder_ / "run/mail");
 }
 
 RigRun CrashWorld::run_of(const Blow& blow) const {
@@ -148,6 +181,8 @@ RigReport CrashWorld::struck_run(const Blow& blow) {
   if (story_.server) server_.change(story_.server);
   const RigReport report = CrashRig::instance().run(run_of(blow));
   last_struck_ = report.struck.text();
+  last_steps_ = report.steps;
+  put_back_mailstore();
   const bool ended_well = report.crashed ? report.exit_status == Machine::kCrashed : report.exit_status == 0 || report.exit_status == 74;
   EXPECT_TRUE(ended_well) << story_.name << ": " << description(blow) << " (" << last_struck_ << "): exit status " << report.exit_status << told();
   return report;

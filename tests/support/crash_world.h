@@ -20,6 +20,16 @@ namespace popsync::test {
 
 constexpr std::size_t kDottedMessage = 4;  // has a line that is a dot; its unique-id is "new-4"
 
+// What happened to the state, the mailstore or the maildrop before the struck run.
+enum class Before {
+  nothing,
+  database_lost,        // its key is there
+  state_restored,       // from a backup that knows half of the old messages
+  mailstore_restored,   // likewise; the right one comes back after the struck run
+  mailstore_unmounted,  // an empty folder stands there; the right one comes back after the struck run
+  unique_ids_changed,   // all of them
+};
+
 struct Story {
   std::string name;
   Leave leave = Leave::keep;
@@ -29,7 +39,7 @@ struct Story {
   state::MailstoreKind mailstore = state::MailstoreKind::maildir;
   std::function<void(MaildropKnobs&)> server = {};        // in the struck run
   std::function<void(MaildropKnobs&)> server_after = {};  // in the first session after the restart; then it is healthy
-  bool database_lost = false;                             // before the struck run; the key is there
+  Before before = Before::nothing;                        // the struck run
   Reader reader = Reader::leaves_it;
   bool mail_comes = false;  // a message for each account between the crash and the restart
   bool publisher_thread = false;
@@ -55,10 +65,15 @@ class CrashWorld {
   bool live_through(const Blow& blow, const Blow* second = nullptr);
   // The first of two blows did, in the last life.
   [[nodiscard]] bool first_struck() const { return !last_struck_.empty(); }
+  // Calls of the last struck run that its blow could have met.
+  [[nodiscard]] std::uint64_t steps() const { return last_steps_; }
 
  private:
   [[nodiscard]] std::unique_ptr<CrashMailstore> mailstore() const;
+  void fetch_old_messages();
   void begin_again();
+  void prepare();
+  void put_back_mailstore();
   RigRun run_of(const Blow& blow) const;
   RigReport struck_run(const Blow& blow);
   void check_after_crash(const std::string& what, bool at_the_end = false);
@@ -83,6 +98,7 @@ class CrashWorld {
   std::unique_ptr<CrashMailstore> mail_;
   Visit visit_;
   std::string last_struck_;
+  std::uint64_t last_steps_ = 0;
 };
 
 }  // namespace popsync::test
