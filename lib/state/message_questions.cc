@@ -67,12 +67,12 @@ std::optional<StateStore::Found> StateStore::find_by_sha256(std::string_view acc
 std::optional<StateStore::Stored> StateStore::find_published(RowId mailstore, const std::string& name) {
   const std::lock_guard lock(impl_->mutex);
   return guarded([&]() -> std::optional<Stored> {
-    SQLite::Statement& row = impl_->statement("SELECT id, sha256 FROM message WHERE mailstore = ? AND state = 1 AND name = ?");
+    SQLite::Statement& row = impl_->statement("SELECT id, sha256, unverified FROM message WHERE mailstore = ? AND state = 1 AND name = ?");
     const ResetAtEnd reset(row);
     row.bind(1, mailstore);
     row.bind(2, name);
     if (!row.executeStep()) return std::nullopt;
-    return Stored{.id = row.getColumn(0).getInt64(), .sha256 = octets_at(row.getColumn(1))};
+    return Stored{.id = row.getColumn(0).getInt64(), .sha256 = octets_at(row.getColumn(1)), .unverified = row.getColumn(2).getInt() != 0};
   });
 }
 

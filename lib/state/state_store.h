@@ -81,6 +81,7 @@ class StateStore {
   struct Stored {
     RowId id = 0;
     std::string sha256;
+    bool unverified = false;
   };
   std::optional<Stored> find_published(RowId mailstore, const std::string& name);
 

@@ -211,7 +211,8 @@ class Recovery {
     if (orphans_.empty()) return;
     bool republished = false;
     for (const Orphan& orphan : orphans_) {
-      if (orphan.published && !published_.contains(orphan.name)) {
+      // One that had left both folders before was moved or deleted by the user, and a power cut brings back only what they did away with.
+      if (orphan.published && !orphan.published->unverified && !published_.contains(orphan.name)) {
         republished = republish(orphan) || republished;
       } else {
         mailstore_.maildir->staging().remove(orphan.name);

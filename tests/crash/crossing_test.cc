@@ -3,8 +3,8 @@
 // before the program starts again. Thinned unless POPSYNC_LONG=1: other steps are struck in every combination, so together they cover most.
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <functional>
+#include <iostream>
 #include <ostream>
 #include <string>
 #include <tuple>
@@ -70,19 +70,44 @@ std::string name_of(const testing::TestParamInfo<Combination>& info) {
   return std::string(std::get<0>(info.param).name) + std::get<1>(info.param).name + std::get<2>(info.param).name;
 }
 
-constexpr std::uint64_t kCalls = 110;  // about as many are there in a run
+std::size_t spread_of(const Story& story, const Blow& blow) { return std::hash<std::string>()(story.name + description(blow)); }
 
-// Strikes one call in `stride`, beginning at another one in each test; with a stride that is longer than the run, one call.
+// Strikes one call in `stride`, beginning at another one in each story, until a run is over before it is struck.
 void sweep(const Story& story, Blow blow, std::uint64_t stride) {
   CrashWorld world(story);
-  const std::size_t spread = std::hash<std::string>()(story.name + description(blow));
-  blow.step = 1 + spread % std::min(stride, kCalls);
+  const std::size_t spread = spread_of(story, blow);
+  blow.step = 1 + spread % stride;
   if (blow.seed != 0) blow.seed += spread % 1'000'000;
-  while (world.live_through(blow) && stride <= kCalls && !testing::Test::HasFailure()) {
+  std::size_t struck = 0;
+  for (; world.live_through(blow) && !testing::Test::HasFailure(); ++struck) {
     blow.step += stride;
     if (blow.seed != 0) ++blow.seed;
   }
+  std::cout << "[ sweep    ] " << struck << " of " << world.steps() << " calls struck: " << description(blow) << '\n';
+  EXPECT_GT(struck, 0U) << "the run has " << world.steps() << " calls";
 }
+
+// Strikes one call, another one in each story.
+void strike(const Story& story, Blow blow) {
+  constexpr std::uint64_t kMostRunsHaveSoMany = 128;  // calls; a shorter one tells its number and is struck in its second life
+  CrashWorld world(story);
+  const std::size_t spread = spread_of(story, blow);
+  blow.step = 1 + spread % kMostRunsHaveSoMany;
+  if (blow.seed != 0) blow.seed += spread % 1'000'000;
+  if (world.live_through(blow) || testing::Test::HasFailure()) return;
+  ASSERT_GT(world.steps(), 0U) << description(blow);
+  blow.step = 1 + spread % world.steps();
+  EXPECT_TRUE(world.live_through(blow)) << description(blow) << ": the run was over before";
+}
+
+// Each story meets the common ones, and one of the rarer ones unless all is asked for; those strike every call in sweep_test.cc.
+const std::vector<Blow> kCommon = {{.fault = FaultKind::kill}, {.fault = FaultKind::power_cut}, {.fault = FaultKind::power_cut, .seed = 1}};
+const std::vector<Blow> kRarer = {{.fault = FaultKind::io_error, .failed_sync_loses = true},
+                                  {.fault = FaultKind::io_error, .power_cut_at_end = true},
+                                  {.fault = FaultKind::dead_disk, .rounds = 2},
+                                  {.fault = FaultKind::dead_syncs},
+                                  {.fault = FaultKind::disk_full, .rounds = 2},
+                                  {.fault = FaultKind::short_write}};
 
 void cross(const Combination& combination, state::MailstoreKind mailstore) {
   const auto& [policy, ending, habit] = combination;
@@ -92,10 +117,15 @@ void cross(const Combination& combination, state::MailstoreKind mailstore) {
                     .server = ending.server,
                     .server_after = ending.after,
                     .reader = habit.reader};
-  sweep(story, {.fault = FaultKind::kill}, every(kCalls + 1));
-  sweep(story, {.fault = FaultKind::power_cut}, every(kCalls + 1));
-  sweep(story, {.fault = FaultKind::power_cut, .seed = 1}, every(kCalls + 1));
-  sweep(story, {.fault = FaultKind::io_error, .failed_sync_loses = true}, every(kCalls + 1));
+  const std::size_t turn = spread_of(story, {}) % kRarer.size();
+  for (const Blow& blow : kCommon) thorough() ? sweep(story, blow, 1) : strike(story, blow);
+  for (std::size_t i = 0; i < kRarer.size(); ++i) {
+    if (thorough()) {
+      sweep(story, kRarer[i], 5);
+    } else if (i == turn) {
+      strike(story, kRarer[i]);
+    }
+  }
 }
 
 class Crossing : public testing::TestWithParam<Combination> {};
@@ -164,13 +194,19 @@ TEST_P(InBothKinds, ThePublisherThreadIsInterruptedBesideTheSocketWithoutHarm) {
 TEST_P(InBothKinds, RecoveryIsInterruptedWithoutHarm) {
   CrashWorld world({.name = "twice", .leave = Leave::remove, .mailstore = GetParam()});
   for (const FaultKind fault : {FaultKind::kill, FaultKind::power_cut}) {
-    for (Blow first{.fault = fault, .step = 50}; first.step < 114; first.step += every(9)) {
+    std::size_t struck = 0;
+    Blow first{.fault = fault, .step = 1};
+    for (bool met = true; met; first.step += every(17)) {
       const std::uint64_t stride = every(13);
       for (Blow second{.fault = fault, .step = 1 + first.step % stride, .seed = first.step}; world.live_through(first, &second);
            second.step += stride) {
         if (HasFailure()) return;
+        ++struck;
       }
+      met = world.first_struck();
     }
+    std::cout << "[ sweep    ] " << struck << " calls struck behind " << description(first) << " and those before it\n";
+    EXPECT_GT(struck, 20U);
   }
 }
 

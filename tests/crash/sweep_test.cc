@@ -83,7 +83,11 @@ const std::vector<Trouble> kTroubles = {
     {"RestoredState", {.name = "restored state", .old_messages = 4, .new_messages = 4, .before = Before::state_restored}},
     {"UniqueIdsChanged", {.name = "unique-ids changed", .old_messages = 6, .new_messages = 1, .before = Before::unique_ids_changed}},
     {"UniqueIdsChangedAndDeleted",
-     {.name = "unique-ids changed, then deleted", .leave = Leave::remove, .old_messages = 6, .new_messages = 1, .before = Before::unique_ids_changed}},
+     {.name = "unique-ids changed, then deleted",
+      .leave = Leave::remove,
+      .old_messages = 6,
+      .new_messages = 1,
+      .before = Before::unique_ids_changed}},
 };
 
 void PrintTo(const Trouble& trouble, std::ostream* out) { *out << trouble.name; }

@@ -24,7 +24,7 @@
 namespace popsync::test {
 namespace {
 
-constexpr int kLogPagesMax = 12;         // so that the log is moved in the midst of a run, more than once
+constexpr int kLogPagesMax = 12;             // so that the log is moved in the midst of a run, more than once
 constexpr unsigned kHungAfterSeconds = 120;  // a run takes milliseconds; one that hangs is ended by SIGALRM
 
 // Before any test, and with it any thread, is there.

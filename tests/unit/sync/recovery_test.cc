@@ -340,6 +340,17 @@ TEST_F(RecoveryTest, AStagedFileOfAPublishedRowThatIsDamagedIsNotPublishedAndThe
   EXPECT_FALSE(site_.row(id).removable);
 }
 
+// A folder whose sync had failed: what was moved out of it comes back with a power cut, after the user has deleted it.
+TEST_F(RecoveryTest, AStagedFileOfAMessageThatTheUserMovedAwayIsNotPublishedAgain) {
+  const state::RowId id = site_.record("x", "message");
+  EXPECT_EQ(site_.recover().unverified, 1U);
+  site_.stage("x", "message");
+  EXPECT_EQ(site_.recover().dropped, 1U);
+  EXPECT_THAT(site_.mail(), IsEmpty());
+  EXPECT_THAT(site_.staged(), IsEmpty());
+  EXPECT_TRUE(site_.unverified(id));
+}
+
 TEST_F(RecoveryTest, OfAPublishedRowWhoseFileIsGoneNothingIsMade) {
   const state::RowId id = site_.record("x", "message");
   site_.record_published(id);
