@@ -20,11 +20,13 @@ namespace fs = std::filesystem;
 
 constexpr std::uint64_t kEpisodes = 6;
 constexpr std::size_t kRoundsMax = 14;
-constexpr std::array kFaults = {FaultKind::none,     FaultKind::kill,      FaultKind::kill,      FaultKind::power_cut,  FaultKind::power_cut,
-                                FaultKind::io_error, FaultKind::dead_disk, FaultKind::disk_full, FaultKind::short_write};
+constexpr std::array kFaults = {FaultKind::none,     FaultKind::kill,      FaultKind::kill,      FaultKind::power_cut,   FaultKind::power_cut,
+                                FaultKind::io_error, FaultKind::dead_disk, FaultKind::disk_full, FaultKind::short_write, FaultKind::dead_syncs};
+constexpr std::array kMboxFaults = {FaultKind::none,      FaultKind::kill,      FaultKind::kill,
+                                    FaultKind::power_cut, FaultKind::power_cut, FaultKind::short_write};
 
 // None of these goes on so long that the program gives a message up: it tries three times.
-const std::array<void (*)(MaildropKnobs&), 9> kServers = {
+const std::array<void (*)(MaildropKnobs&), 11> kServers = {
     [](MaildropKnobs&) {},
     [](MaildropKnobs& knobs) { knobs.quit = QuitBehaviour::drop_before_commit; },
     [](MaildropKnobs& knobs) { knobs.quit = QuitBehaviour::drop_after_commit; },
@@ -34,6 +36,8 @@ const std::array<void (*)(MaildropKnobs&), 9> kServers = {
     [](MaildropKnobs& knobs) { knobs.pipelining = false; },
     [](MaildropKnobs& knobs) { knobs.cut = Cut{.octets = 1500}; },
     [](MaildropKnobs& knobs) { knobs.cut = Cut{.octets = 4000, .message = {}, .reset = true}; },
+    [](MaildropKnobs& knobs) { knobs.dele_ignored = true; },
+    [](MaildropKnobs& knobs) { knobs.retr_max = 2; },
 };
 const std::array kServerNames = {"well",
                                  "drops before QUIT takes effect",
@@ -43,13 +47,18 @@ const std::array kServerNames = {"well",
                                  "lists nothing",
                                  "has no PIPELINING",
                                  "cuts after 1500 octets",
-                                 "resets after 4000 octets"};
+                                 "resets after 4000 octets",
+                                 "ignores DELE",
+                                 "gives two messages in a session"};
 
 bool has_message_id(const std::string& octets) { return octets.find("Message-ID:") != std::string::npos; }
 
 }  // namespace
 
-CrashModel::CrashModel(std::uint64_t seed) : seed_(seed), random_(seed) { state::StateStore::open(folder_ / "state"); }
+CrashModel::CrashModel(std::uint64_t seed)
+    : seed_(seed), random_(seed), is_mbox_(seed % 4 == 0), mailstore_(is_mbox_ ? mbox_in(folder_.path(), all_) : maildir_in(folder_.path())) {
+  state::StateStore::open(folder_ / "state");
+}
 
 void CrashModel::live() {
   for (std::uint64_t episode = 0; episode < kEpisodes; ++episode) {
@@ -101,7 +110,8 @@ std::string CrashModel::new_message() {
   if (chance(15)) {
     const std::vector<NamedMessage> awkward = awkward_messages();
     const std::string& octets = awkward[below(awkward.size())].octets;
-    if (octets.size() < 20'000 && may_come(octets)) return octets;
+    const bool readable = !is_mbox_ || octets.find('\0') == std::string::npos;  // zeros are what a torn write is known by
+    if (octets.size() < 20'000 && readable && may_come(octets)) return octets;
   }
   return small_message(subject, "Message " + subject + "\r\n" + (chance(4) ? ".\r\n" : "") + std::string(below(3000) + messages_, 'x') + "\r\n");
 }
@@ -113,9 +123,11 @@ void CrashModel::server_misbehaves() {
   tell(std::string("the server ") + kServerNames.at(which));
 }
 
+FaultKind CrashModel::fault() { return is_mbox_ ? kMboxFaults.at(below(kMboxFaults.size())) : kFaults.at(below(kFaults.size())); }
+
 void CrashModel::sync_struck() {
   RigRun struck = run();
-  struck.fault = kFaults.at(below(kFaults.size()));
+  struck.fault = fault();
   struck.step = 1 + below(120);
   struck.seed = chance(3) ? 0 : 1 + below(1'000'000);
   struck.failed_sync_loses = chance(2);
@@ -133,6 +145,7 @@ void CrashModel::sync_struck() {
 }
 
 void CrashModel::reader_acts() {
+  if (is_mbox_) return;
   const fs::path mail = folder_ / "mail";
   const std::vector<std::string> staged_names = staged_in(mail);
   const std::set<std::string> staged(staged_names.begin(), staged_names.end());
@@ -166,36 +179,33 @@ RigRun CrashModel::run() const {
   run.state = folder_ / "state";
   run.attic = folder_ / "attic";
   run.log = folder_ / "log";
-  run.accounts.front() = {.name = "home", .user = MaildropServer::kUser, .mailstore = folder_ / "mail", .port = server_.port()};
+  run.accounts.front() = {.name = "home", .user = MaildropServer::kUser, .mailstore = {}, .port = server_.port()};
+  mailstore_->point(run.accounts.front());
   run.leave = leave_;
   run.now = now_;
   return run;
 }
 
 void CrashModel::check(bool at_rest) {
-  const std::map<std::string, std::uint64_t> found = here();
-  std::map<std::string, std::uint64_t> on_server;
+  const Messages found = here();
+  Messages on_server;
   for (const std::string& message : server_.messages()) ++on_server[octets_stored(message)];
   for (const auto& [message, count] : found) {
-    if (!all_.contains(message)) fail("partial or foreign: " + message.substr(0, 200));
+    if (!all_.contains(message) && (at_rest || mailstore_->whole_at_any_time())) fail("partial or foreign: " + message.substr(0, 200));
   }
   for (const auto& [message, due] : all_) {
     const auto held = found.find(message);
-    const std::uint64_t count = held == found.end() ? 0 : held->second;
+    const int count = held == found.end() ? 0 : held->second;
     if (count > due) fail("there " + std::to_string(count) + " times instead of " + std::to_string(due) + ": " + message.substr(0, 200));
     if (count + on_server[message] < due) fail("neither here nor on the server: " + message.substr(0, 200));
     if (at_rest && count < due) fail("never came, " + std::to_string(count) + " of " + std::to_string(due) + ": " + message.substr(0, 200));
   }
-  if (at_rest && !staged_in(folder_ / "mail").empty()) fail("something is left in staging");
+  if (at_rest && !mailstore_->left_in_staging().empty()) fail("something is left in staging");
 }
 
-std::map<std::string, std::uint64_t> CrashModel::here() const {
-  std::map<std::string, std::uint64_t> found = deleted_;
-  for (const std::string& path : message_files(folder_ / "mail")) {
-    if (!fs::path(path).filename().string().starts_with('.')) ++found[content_of(path)];
-  }
-  std::error_code absent;
-  for (const auto& entry : fs::directory_iterator(folder_ / "moved", absent)) ++found[content_of(entry.path())];
+Messages CrashModel::here() const {
+  Messages found = mailstore_->messages();
+  for (const auto& [message, count] : deleted_) found[message] += count;
   return found;
 }
 

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: MIT
 // A user's mail over months, made from a seed: messages come, equal ones and ones with the unique-id of another among them; policies change; the
-// disk, the power and the server fail; a reader moves and deletes. Beside it stands the plain account of what must be where: every message that was
-// ever on the server exactly once among the folders, where the reader put it and what the reader deleted.
+// disk, the power and the server fail; a reader moves and deletes. Every fourth seed has an mbox, which nobody else touches and whose disk fails by
+// crashes only: what a failed sync leaves in doubt there stays so (crash_world). Beside it stands the plain account of what must be where: every
+// message that was ever on the server exactly once among the folders, where the reader put it and what the reader deleted.
 #pragma once
 
 #include <cstdint>
-#include <map>
+#include <memory>
 #include <random>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "support/crash_mailstore.h"
 #include "support/crash_rig.h"
 #include "support/maildrop_server.h"
 #include "support/temp_folder.h"
@@ -27,6 +29,7 @@ class CrashModel {
  private:
   std::uint64_t below(std::uint64_t limit) { return random_() % limit; }
   bool chance(std::uint64_t in) { return below(in) == 0; }
+  [[nodiscard]] FaultKind fault();
 
   void mail_comes();
   std::string new_message();
@@ -37,7 +40,7 @@ class CrashModel {
   void time_passes();
   RigRun run() const;
   void check(bool at_rest);
-  [[nodiscard]] std::map<std::string, std::uint64_t> here() const;
+  [[nodiscard]] Messages here() const;
   void tell(const std::string& line) { story_ += "  " + line + "\n"; }
   void fail(const std::string& what) const;
 
@@ -48,10 +51,12 @@ class CrashModel {
   std::int64_t now_ = 1'700'000'000;
   Leave leave_ = Leave::keep;
   std::uint64_t messages_ = 0;
-  std::vector<std::string> recent_;               // messages that came, as on the server
-  std::set<std::size_t> sizes_;                   // of all that came
-  std::map<std::string, std::uint64_t> all_;      // as stored, with how many there must be
-  std::map<std::string, std::uint64_t> deleted_;  // by the reader
+  std::vector<std::string> recent_;  // messages that came, as on the server
+  std::set<std::size_t> sizes_;      // of all that came
+  Messages all_;                     // as stored, with how many there must be
+  Messages deleted_;                 // by the reader
+  const bool is_mbox_;
+  const std::unique_ptr<CrashMailstore> mailstore_;
   std::string story_;
 };
 
