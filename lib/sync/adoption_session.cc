@@ -99,7 +99,8 @@ class AdoptionSession {
     const bool ours = found.condition == delivery::MailstoreCondition::ours;
     if (row != rows.end()) row_ = *row;
     store_id_ = found.id.empty() ? to_hex(random_octets(kIdOctets)) : found.id;
-    const bool known = row_ ? ours && found.id == row_->store_id : is_remembered(services_.store, services_.fs, use_.account, settings_.mailstore);
+    const bool known =
+        row_ ? ours && found.id == row_->store_id && is_taken() : is_remembered(services_.store, services_.fs, use_.account, settings_.mailstore);
     if (!known) return;
     mailstore_.emplace(open_mailstore(services_.store, services_.fs, use_.account, settings_.mailstore));
     take_into_use(services_.store, use_.account, *mailstore_);
@@ -107,6 +108,12 @@ class AdoptionSession {
     result_.relearnt =
         relearn({.store = services_.store, .fs = services_.fs, .clock = services_.clock, .account = use_.account, .mailstore = *mailstore_}, listing)
             .here;
+  }
+
+  // False if an adoption was killed before take_maildir() was through.
+  bool is_taken() {
+    OpenMailstore opened = open_as_it_is(services_.store, services_.fs, use_.account, *row_, settings_.mailstore);
+    return opened.staging().generation().has_value();
   }
 
   void find_unknown(const net::MaildropListing& listing) {

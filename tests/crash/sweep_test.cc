@@ -82,6 +82,8 @@ const std::vector<Trouble> kTroubles = {
     {"LostDatabase", {.name = "lost database", .old_messages = 3, .new_messages = 4, .before = Before::database_lost}},
     {"RestoredState", {.name = "restored state", .old_messages = 4, .new_messages = 4, .before = Before::state_restored}},
     {"UniqueIdsChanged", {.name = "unique-ids changed", .old_messages = 6, .new_messages = 1, .before = Before::unique_ids_changed}},
+    {"Rebuild", {.name = "rebuild", .old_messages = 4, .new_messages = 2, .before = Before::state_restored, .work = Work::rebuild}},
+    {"Adopt", {.name = "adopt", .old_messages = 4, .new_messages = 2, .before = Before::state_begun_anew, .work = Work::adopt}},
     {"UniqueIdsChangedAndDeleted",
      {.name = "unique-ids changed, then deleted",
       .leave = Leave::remove,

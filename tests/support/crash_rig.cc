@@ -20,6 +20,8 @@
 #include "support/maildrop_server.h"
 #include "support/sync_in_process.h"
 #include "sync/account_sync.h"
+#include "sync/adoption_session.h"
+#include "sync/relearning_session.h"
 
 namespace popsync::test {
 namespace {
@@ -54,17 +56,21 @@ sync::AccountSettings settings_of(const RigAccount& account, Leave leave) {
 }
 
 // True if the round had no error and found nothing to do.
-bool sync_all(const RigRun& run, const sync::SyncServices& services, RigReport& report) {
+bool do_all(const RigRun& run, const sync::SyncServices& services, RigReport& report) {
   bool quiet = true;
   const StopSignal never{std::stop_token()};
   for (std::size_t i = 0; i < run.account_count; ++i) {
     const sync::AccountSettings settings = settings_of(run.accounts.at(i), run.leave);
-    const sync::SyncReport done = sync::sync_account(services, {.settings = settings,
-                                                                .secret = [] { return std::string_view(MaildropServer::kPassword); },
-                                                                .stop = never,
-                                                                .lock_wait = {},
-                                                                .trace = {},
-                                                                .progress = {}});
+    const sync::SyncRequest request{.settings = settings,
+                                    .secret = [] { return std::string_view(MaildropServer::kPassword); },
+                                    .stop = never,
+                                    .lock_wait = {},
+                                    .trace = {},
+                                    .progress = {}};
+    if (run.work == Work::adopt) sync::adopt_account(services, request);
+    if (run.work == Work::rebuild) sync::rebuild_account(services, request);
+    if (run.work != Work::sync) continue;
+    const sync::SyncReport done = sync::sync_account(services, request);
     report.fetched += done.fetched;
     report.deleted += done.deleted;
     report.recovered += done.recovered;
@@ -84,7 +90,7 @@ void carry_out(const RigRun& run, Machine& machine, RigReport& report) {
   for (std::size_t i = 0; i < run.account_count; ++i) services.configured_names.push_back(run.accounts.at(i).name.text());
   services.batch = {.messages = run.batch_messages, .octets = 1U << 20U, .age = std::chrono::hours(1)};
   services.publish_on = run.publisher_thread ? sync::PublishOn::own_thread : sync::PublishOn::caller;
-  for (std::size_t round = 0; round < run.rounds && !report.quiet; ++round) report.quiet = sync_all(run, services, report);
+  for (std::size_t round = 0; round < run.rounds && !report.quiet; ++round) report.quiet = do_all(run, services, report);
 }
 
 [[noreturn]] void be_the_child(const RigRun& run, RigReport& report) {
@@ -103,7 +109,8 @@ void carry_out(const RigRun& run, Machine& machine, RigReport& report) {
   set_last_words([&] {
     const auto lock = machine.lock();
     report.steps = machine.steps();
-    if (run.power_cut_at_end) machine.cut_power();
+    // A disk on which every call fails is mounted anew before it works again, and the kernel's memory of it is gone.
+    if (run.power_cut_at_end || run.fault == FaultKind::dead_disk) machine.cut_power();
     machine.disk()->save();
   });
   try {

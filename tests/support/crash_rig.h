@@ -42,6 +42,8 @@ struct RigAccount {
 
 enum class Leave { keep, remove, remove_after_14_days };
 
+enum class Work { sync, adopt, rebuild };
+
 struct RigRun {
   FaultKind fault = FaultKind::none;
   std::uint64_t step = 0;
@@ -54,8 +56,9 @@ struct RigRun {
   std::array<RigAccount, 2> accounts;
   std::size_t account_count = 1;
   Leave leave = Leave::keep;
+  Work work = Work::sync;
   std::int64_t now = 0;    // unix seconds
-  std::size_t rounds = 1;  // syncs of all accounts, in order; fewer if a round finds nothing to do
+  std::size_t rounds = 1;  // syncs of all accounts (or what `work` says), in order; fewer if a round finds nothing to do
   std::size_t batch_messages = 3;
   bool publisher_thread = false;  // else one order of steps
 };

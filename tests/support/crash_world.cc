@@ -131,6 +131,10 @@ void CrashWorld::prepare() {
     case Before::database_lost:
       for (const char* file : {"state.db", "state.db-wal", "state.db-shm"}) fs::remove(folder_ / (std::string("run/state/") + file));
       break;
+    case Before::state_begun_anew:
+      fs::remove_all(folder_ / "run/state");
+      state::StateStore::open(folder_ / "run/state");
+      break;
     case Before::state_restored:
       fs::remove_all(folder_ / "run/state");
       fs::copy(folder_ / "backup/state", folder_ / "run/state", fs::copy_options::recursive);
@@ -179,7 +183,9 @@ RigRun CrashWorld::run_of(const Blow& blow) const {
 
 RigReport CrashWorld::struck_run(const Blow& blow) {
   if (story_.server) server_.change(story_.server);
-  const RigReport report = CrashRig::instance().run(run_of(blow));
+  RigRun struck = run_of(blow);
+  struck.work = story_.work;
+  const RigReport report = CrashRig::instance().run(struck);
   last_struck_ = report.struck.text();
   last_steps_ = report.steps;
   put_back_mailstore();
@@ -234,6 +240,12 @@ void CrashWorld::restart(const std::string& what, bool then_cut_power) {
     server_.set_knobs({});
   }
   RigRun run = run_of({});
+  if (story_.work != Work::sync) {
+    run.work = story_.work;
+    const RigReport done = CrashRig::instance().run(run);
+    EXPECT_EQ(done.error.text(), "") << story_.name << ": " << what << told();
+    run.work = Work::sync;
+  }
   run.rounds = kRoundsMax;
   run.power_cut_at_end = then_cut_power;
   come_to_rest(run, what);

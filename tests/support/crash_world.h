@@ -24,6 +24,7 @@ constexpr std::size_t kDottedMessage = 4;  // has a line that is a dot; its uniq
 enum class Before {
   nothing,
   database_lost,        // its key is there
+  state_begun_anew,     // with another key: the mailstore is that of a stranger
   state_restored,       // from a backup that knows half of the old messages
   mailstore_restored,   // likewise; the right one comes back after the struck run
   mailstore_unmounted,  // an empty folder stands there; the right one comes back after the struck run
@@ -40,6 +41,7 @@ struct Story {
   std::function<void(MaildropKnobs&)> server = {};        // in the struck run
   std::function<void(MaildropKnobs&)> server_after = {};  // in the first session after the restart; then it is healthy
   Before before = Before::nothing;                        // the struck run
+  Work work = Work::sync;                                 // of the struck run; done once more, unharmed, before the first sync after it
   Reader reader = Reader::leaves_it;
   bool mail_comes = false;  // a message for each account between the crash and the restart
   bool publisher_thread = false;
