@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Random lives of a maildrop and a Maildir. A failing seed is told and can be repeated alone: POPSYNC_SEED=n build/crash --gtest_filter='Model.*'.
+// Random lives of a maildrop and a Maildir. A failing seed is told and can be repeated alone: POPSYNC_SEED=n build/crash --gtest_filter='*Model*'.
 // What made a seed fail becomes a test with a name once it is mended.
 #include <gtest/gtest.h>
 
