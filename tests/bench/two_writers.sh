@@ -9,8 +9,9 @@
 # procmail gets its messages one after the other and locks as Debian builds it, with fcntl and the dot lock of ":0:". It is told to look for the lock
 # every second instead of every eighth, or the run would take an hour; it never breaks a lock. Mail comes to the server in portions, one before each
 # kill and as procmail gets on, so that both are at work all the time. The first portion is fetched undisturbed and timed; every other run is killed
-# with SIGKILL after a random part of that time, and then one is left to finish. A dot lock that is left holds procmail until then. A message of procmail's is here if its whole text is; one of
-# popsync's if the octets under its X-Popsync-Id, read as mboxrd, are those of the original.
+# with SIGKILL after a random part of that time, once more and sooner if it had ended by then, and then one is left to finish. A dot lock that is left
+# holds procmail until then. A message of procmail's is here if its whole text is; one of popsync's if the octets under its X-Popsync-Id, read as mboxrd,
+# are those of the original.
 #
 # Needs (installs, as root): dovecot-pop3d procmail python3, and ./dev build's popsync and private_dovecot.
 set -euo pipefail
@@ -21,6 +22,7 @@ cd "$(dirname "$0")/../.."
 
 messages=${MESSAGES:-1000}
 kills=${KILLS:-20}
+missed=0 # kills that came when popsync had ended
 
 main() {
   prepare two_writers dovecot-pop3d procmail python3
@@ -31,27 +33,38 @@ main() {
   helper=$!
   set +m
   mail_comes
-  local begin end
+  local begin end milliseconds limit after before
   begin=$(date +%s%N)
   finish_popsync
   end=$(date +%s%N)
-  for ((i = 1; i <= kills; ++i)); do
-    until [ "$(wc -l <"$work/procmail-done")" -ge $((i * messages / (kills + 1))) ]; do sleep 0.02; done
+  milliseconds=$(((end - begin) / 1000000))
+  limit=$milliseconds
+  while [ "$met" -lt "$kills" ]; do
+    until [ "$(wc -l <"$work/procmail-done")" -ge $(((met + 1) * messages / (kills + 1))) ]; do sleep 0.02; done
     mail_comes
-    kill_after $(((end - begin) * (RANDOM % 1000) / 1000000000)) become_popsync
+    before=$met
+    after=$((limit * (RANDOM % 1000) / 1000))
+    kill_after "$after" become_popsync
     finish_popsync
+    if [ "$met" -gt "$before" ]; then
+      limit=$milliseconds
+    else
+      missed=$((missed + 1))
+      limit=$after # it was over by then
+    fi
   done
+  mail_comes
   wait "$helper"
   helper=
   finish_popsync
   count
 }
 
-# Another part of the messages appears on the server.
+# Another part of the messages appears on the server; for each kill that is to come, and for the end, one as large is left.
 mail_comes() {
-  local files=("$work"/held/*)
-  [ -e "${files[0]}" ] || return 0
-  mv "${files[@]:0:$((messages / (kills + 1) + 1))}" "$maildir_on_server/new/"
+  local files=("$work"/held/*) parts=$((kills - met + 1))
+  [ -e "${files[0]}" ] || { echo 'no mail is left for another kill' >&2 && exit 1; }
+  mv "${files[@]:0:$(((${#files[@]} + parts - 1) / parts))}" "$maildir_on_server/new/"
 }
 
 finish_popsync() {
@@ -92,7 +105,7 @@ deliver_with_procmail() {
 }
 
 count() {
-  echo "$met kills met popsync at work, $((kills - met)) came when it had ended"
+  echo "$met kills met popsync at work; $missed came when it had ended and were repeated"
   tests/bench/two_writers.py count "$home/Mail/inbox" "$messages" "$work/originals" "$maildir_on_server"
 }
 
