@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "base/folders.h"
 
+#include <ranges>
 #include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "base/escape.h"
+#include "base/log.h"
 
 namespace popsync {
 namespace {
@@ -14,11 +17,27 @@ UniqueFd open_made(std::optional<UniqueFd> folder, const std::string& name) {
   return std::move(*folder);
 }
 
-UniqueFd open_or_make(Fs& fs, const std::string& path) {
+// Adds what it makes to `made`.
+UniqueFd open_or_make(Fs& fs, const std::string& path, std::vector<std::string>& made) {
   if (auto found = fs.open_root(path)) return std::move(*found);
-  const UniqueFd parent = open_or_make(fs, folder_of(path));
-  fs.make_directory(parent.get(), last_part(path));
+  const UniqueFd parent = open_or_make(fs, folder_of(path), made);
+  if (fs.make_directory(parent.get(), last_part(path))) made.push_back(path);
   return open_made(fs.open_root(path), path);
+}
+
+// Its name could not be synced, and another sync of the same name would prove nothing: the next attempt makes it anew.
+void take_back(Fs& fs, int parent, const std::string& name) {
+  try {
+    fs.remove_directory(parent, name);
+  } catch (const Error& error) {
+    log_debug("", error.what());
+  }
+}
+
+void take_back(Fs& fs, const std::vector<std::string>& made) {
+  for (const std::string& path : std::views::reverse(made)) {
+    if (const auto parent = fs.open_root(folder_of(path))) take_back(fs, parent->get(), last_part(path));
+  }
 }
 
 // False where we may not look, or on a file system that cannot be written: there we have not made anything.
@@ -43,14 +62,25 @@ std::string folder_of(std::string_view path) {
 std::string last_part(std::string_view path) { return std::string(path.substr(path.find_last_of('/') + 1)); }
 
 UniqueFd make_path(Fs& fs, const std::string& path) {
-  UniqueFd folder = open_or_make(fs, path);
-  for (std::string below = path; below != "/" && sync_if_ours(fs, folder_of(below));) below = folder_of(below);
+  std::vector<std::string> made;
+  UniqueFd folder = open_or_make(fs, path, made);
+  try {
+    for (std::string below = path; below != "/" && sync_if_ours(fs, folder_of(below));) below = folder_of(below);
+  } catch (const Error&) {
+    take_back(fs, made);
+    throw;
+  }
   return folder;
 }
 
 UniqueFd make_folder(Fs& fs, int parent, const std::string& name) {
-  fs.make_directory(parent, name);
-  fs.sync_directory(parent);
+  const bool made = fs.make_directory(parent, name);
+  try {
+    fs.sync_directory(parent);
+  } catch (const Error&) {
+    if (made) take_back(fs, parent, name);
+    throw;
+  }
   return open_made(fs.open_directory(parent, name), name);
 }
 

@@ -14,7 +14,8 @@ std::string folder_of(std::string_view path);
 std::string last_part(std::string_view path);
 
 // Opens a folder, making it and its missing parents; durable when it returns. A folder that is there may have been made by a process that was killed
-// before it could sync it, and nobody can tell: so every parent is synced, up to the first in which nothing can have been made.
+// before it could sync it, and nobody can tell: so every parent is synced, up to the first in which nothing can have been made. What it made is
+// removed again if it cannot be synced.
 UniqueFd make_path(Fs& fs, const std::string& path);
 // The same for one folder below an open one, which is durable itself.
 UniqueFd make_folder(Fs& fs, int parent, const std::string& name);

@@ -192,6 +192,12 @@ class RealFs final : public Fs {
     fail(errno, "remove", dir, name);
   }
 
+  bool remove_directory(int dir, const std::string& name) override {
+    if (::unlinkat(dir, name.c_str(), AT_REMOVEDIR) == 0) return true;
+    if (errno == ENOENT || errno == ENOTEMPTY || errno == EEXIST) return false;
+    fail(errno, "remove", dir, name);
+  }
+
   std::vector<std::string> list(int dir) override {
     // A descriptor of its own: a shared one would share the read position.
     UniqueFd own(::openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));

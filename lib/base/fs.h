@@ -68,6 +68,8 @@ class Fs {
   virtual bool rename(int from_dir, const std::string& from, int to_dir, const std::string& to) = 0;
   // False if the name does not exist.
   virtual bool unlink(int dir, const std::string& name) = 0;
+  // rmdir. False if the folder does not exist or is not empty.
+  virtual bool remove_directory(int dir, const std::string& name) = 0;
   // Names in the directory, without "." and "..", in no order. Reads from the start each time.
   virtual std::vector<std::string> list(int dir) = 0;
   // lstat below `dir`. Empty if it does not exist.

@@ -68,14 +68,13 @@ void refuse_shared_root(Fs& fs, int root, const std::string& path) {
               "use that state (--state-dir DIR), or another folder; to take the Maildir over into this state: `popsync adopt " + account + "`");
 }
 
-// Durable when it returns, also what a process wrote that was killed before it could sync it.
+// Written anew also where it says all this: who wrote it may have been killed before it was synced, or its sync may have failed.
 void add_to_id(Fs& fs, int ours, MailstoreId id, const MailstoreOwner& owner) {
   const MailstoreId::Account account{.id = owner.account_id, .user = owner.user, .host = owner.host};
   // An account of a lost database gives way: this one is its successor.
   std::erase_if(id.accounts,
                 [&](const MailstoreId::Account& each) { return each.id != account.id && each.user == account.user && each.host == account.host; });
   const auto known = std::ranges::find(id.accounts, owner.account_id, &MailstoreId::Account::id);
-  if (known != id.accounts.end() && *known == account) return fs.sync_directory(ours);
   if (known != id.accounts.end()) {
     *known = account;
   } else {

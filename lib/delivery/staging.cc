@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t kWriteOctets = 256U * 1024U;  // one write call for most messages, bounded memory for the rest
 constexpr std::string_view kGenerationPrefix = "gen.";
 constexpr const char* kNewGeneration = "gen.new";  // left by a crash it is a file without a row
-constexpr const char* kUnsynced = "unsynced";
+constexpr const char* kTrusted = "trusted";
 constexpr const char* kUnlearned = "unlearned";
 constexpr const char* kProbe = "probe";
 
@@ -110,7 +110,7 @@ void StagingFolder::sync() { fs_.sync_directory(dir_.get()); }
 
 std::vector<std::string> StagingFolder::names() {
   std::vector<std::string> names = fs_.list(dir_.get());
-  std::erase_if(names, [](const std::string& name) { return generation_in(name).has_value() || name == kUnsynced || name == kUnlearned; });
+  std::erase_if(names, [](const std::string& name) { return generation_in(name).has_value() || name == kTrusted || name == kUnlearned; });
   return names;
 }
 
@@ -136,13 +136,13 @@ void StagingFolder::set_generation(std::uint64_t generation) {
   fs_.rename(dir_.get(), kNewGeneration, dir_.get(), generation_name(generation));
 }
 
-void StagingFolder::mark_unsynced() {
-  if (!unsynced()) fs_.close(fs_.create(dir_.get(), kUnsynced));
+void StagingFolder::distrust_disk() { fs_.unlink(dir_.get(), kTrusted); }
+
+void StagingFolder::trust_disk() {
+  if (!trusts_disk()) fs_.close(fs_.create(dir_.get(), kTrusted));
 }
 
-void StagingFolder::forget_unsynced() { fs_.unlink(dir_.get(), kUnsynced); }
-
-bool StagingFolder::unsynced() { return fs_.stat(dir_.get(), kUnsynced).has_value(); }
+bool StagingFolder::trusts_disk() { return fs_.stat(dir_.get(), kTrusted).has_value(); }
 
 void StagingFolder::mark_unlearned() {
   forget_unlearned();

@@ -99,11 +99,12 @@ class StagingFolder {
   // Renames gen.<n> to gen.<n+1>, or makes the file anew; durable after sync(), also if an earlier sync of this number failed.
   void set_generation(std::uint64_t generation);
 
-  // A sync of the mailstore failed: what it should have proved must not be believed by the next process either. The mark is a file that is not
-  // synced: it lives as long as the kernel's own false memory of clean pages, and no longer is needed.
-  void mark_unsynced();
-  void forget_unsynced();
-  [[nodiscard]] bool unsynced();
+  // A sync of the mailstore failed: what it should have proved must not be believed by the next process either. What tells it is a file that is
+  // taken away, because on a full disk nothing can be made. That is not synced: a power cut brings it back, and takes the kernel's own false memory
+  // of clean pages with it. trust_disk() puts it there; durable after sync().
+  void distrust_disk();
+  void trust_disk();
+  [[nodiscard]] bool trusts_disk();
   // The state that fills this folder was lost or is older than the folder: files in the Maildir may be of messages that no row knows. The mark is
   // made durable by sync(); its age tells how long ago that was found (seconds since 1970).
   void mark_unlearned();

@@ -13,11 +13,11 @@
 #include "base/escape.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "state/distrusted_log.h"
 #include "state/install.h"
 #include "state/schema.h"
 #include "state/state_store_impl.h"
 #include "state/transaction.h"
-#include "state/unsynced_log.h"
 
 namespace popsync::state {
 namespace {
@@ -71,7 +71,7 @@ std::unique_ptr<StateStore> StateStore::open(const std::string& directory, const
       refuse_foreign(impl->database);
       prepare_connection(impl->database);
       impl->watch_log();
-      renew_unsynced_log(real, impl->database);
+      renew_distrusted_log(real, impl->database);
       prepare_schema(impl->database);
     }
     impl->settle_log();

@@ -75,7 +75,7 @@ void rethrow_as_error() {
     }
     // SQLite says "I/O error" where it finds no space for the index of its log.
     if (exception.getExtendedErrorCode() == SQLITE_IOERR_SHMSIZE) throw Error(ErrorCode::disk_full, text, kNoSpaceHint);
-    throw Error(ErrorCode::io_error, text);
+    throw Error(ErrorCode::io_error, text, "look at the disk of the state directory (dmesg, smartctl): is it failing?");
   }
 }
 

@@ -9,9 +9,9 @@
 #include "base/error.h"
 #include "base/escape.h"
 #include "base/log.h"
+#include "state/distrusted_log.h"
 #include "state/state_store_impl.h"
 #include "state/transaction_hold.h"
-#include "state/unsynced_log.h"
 
 namespace popsync::state {
 namespace {
@@ -26,7 +26,7 @@ bool full(int code, sqlite3* handle, int number) {
 
 // After this COMMIT nobody knows whether the rows are there: touching any file now could double or lose a message. The next start looks at the disk.
 [[noreturn]] void end_with_unknown_outcome(const std::string& directory, int code) {
-  mark_unsynced_log(directory);
+  distrust_log(directory);
   log_error(
       "",
       std::string("state.db: COMMIT failed and its outcome is unknown (") + sqlite3_errstr(code) +

@@ -31,11 +31,16 @@ bool names_account(const delivery::Inspection& found, const state::AccountRow& a
          std::ranges::count(found.accounts, account.id, &delivery::MailstoreId::Account::id) > 0;
 }
 
+void trust_if_new(delivery::StagingFolder& staging) {
+  if (!staging.generation()) staging.trust_disk();
+}
+
 // The transaction holds the state's lock, so two accounts that share a Maildir do not write its id file at once.
 OpenMailstore make_mailstore(state::StateStore& store, Fs& fs, const state::AccountRow& account, const std::string& path) {
   auto transaction = store.begin();
   const bool lost = names_account(delivery::inspect(fs, path, store.install_key()), account);
   delivery::Maildir maildir = delivery::Maildir::make(fs, path, owner_of(store, account));
+  trust_if_new(maildir.staging());
   std::uint64_t generation = 0;
   if (lost) {
     generation = mark_unlearned(maildir.staging());
@@ -61,6 +66,8 @@ delivery::MboxPlace place_of(const state::StateStore& store, const state::Accoun
 
 OpenMailstore make_mbox(state::StateStore& store, Fs& fs, const state::AccountRow& account, const MailstoreTarget& target) {
   delivery::Mbox mbox = delivery::Mbox::make(fs, place_of(store, account, target));
+  if (store.staged(account.id).empty()) mbox.staging().trust_disk();  // else another mbox of the account may be in doubt
+  mbox.staging().sync();
   auto transaction = store.begin();
   const state::RowId id = transaction.insert_mailstore(account.id, target.path, "", state::MailstoreKind::mbox);
   transaction.commit();
@@ -239,6 +246,7 @@ OpenMailstore accept_mailstore(state::StateStore& store, Fs& fs, const state::Ac
   auto transaction = store.begin();
   if (!mbox) {
     accepted.maildir.emplace(delivery::Maildir::make(fs, target.path, owner_of(store, account)));
+    trust_if_new(accepted.maildir->staging());
     const auto generation = accepted.maildir->staging().generation();
     accepted.row.generation = generation.value_or(row->generation);
     accepted.row.store_id = accepted.maildir->id();

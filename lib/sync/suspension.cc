@@ -45,9 +45,9 @@ void sync_or_suspend(state::StateStore& store, const state::AccountRow& account,
 
 void suspend(state::StateStore& store, const state::AccountRow& account, OpenMailstore& mailstore, const Error& cause) {
   const std::string reason = "the disk of " + escaped(mailstore.row.path) + " failed to sync: " + cause.message();
-  // First of all, while this process lives: should the state's COMMIT end it, the mark speaks.
+  // First of all, while this process lives: should the state not take it, or its COMMIT end the process, the folder tells.
   try {
-    mailstore.staging().mark_unsynced();
+    mailstore.staging().distrust_disk();
   } catch (const Error& error) {
     log_debug(account.name, error.what());
   }
@@ -59,7 +59,7 @@ void suspend(state::StateStore& store, const state::AccountRow& account, OpenMai
               suspension_hint(account.name));
 }
 
-bool in_doubt(OpenMailstore& mailstore) { return !mailstore.row.suspended.empty() || mailstore.staging().unsynced(); }
+bool in_doubt(OpenMailstore& mailstore) { return !mailstore.row.suspended.empty() || !mailstore.staging().trusts_disk(); }
 
 void end_suspension(state::StateStore& store, const state::AccountRow& account, OpenMailstore& mailstore, std::size_t copied) {
   sync_or_suspend(store, account, mailstore, [&] {
@@ -75,7 +75,8 @@ void end_suspension(state::StateStore& store, const state::AccountRow& account, 
   auto transaction = store.begin();
   transaction.resume(mailstore.row.id);
   transaction.commit();
-  mailstore.staging().forget_unsynced();
+  mailstore.staging().trust_disk();
+  sync_or_suspend(store, account, mailstore, [&] { mailstore.staging().sync(); });
   mailstore.row.suspended.clear();
   mailstore.row.sync_failures = 0;
   log_info(account.name, "the disk of " + escaped(mailstore.row.path) + " syncs again, the suspension is over; " + counted(copied, "message") +

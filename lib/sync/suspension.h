@@ -2,8 +2,8 @@
 // What follows when the disk under a mailstore fails to sync (docs/durability.md, A failed sync is final). The kernel reports such a failure once and
 // then calls the same data clean, so nothing that was under way is proven and no later sync of it proves anything: the mailstore is suspended, with
 // every other one on the same disk. A suspended mailstore gets no mail, and its sessions neither DELE nor QUIT; the next recovery copies what is in
-// doubt to fresh files, and if that can be synced, the suspension ends. Killed before the suspension is recorded: a mark in the staging folder, which
-// lives as long as the kernel's false memory, tells the next recovery. Any thread of a session; throws Error io_error, or disk_full where that is
+// doubt to fresh files, and if that can be synced, the suspension ends. Where the suspension could not be recorded, the staging folder tells the next
+// recovery (StagingFolder::distrust_disk), as long as the kernel's false memory lasts. Any thread of a session; throws Error io_error, or disk_full where that is
 // why.
 #pragma once
 

@@ -85,7 +85,7 @@ class Site {
       const char kind = static_cast<char>(line.octet());
       if (kind == 'S' || kind == 'P' || kind == 's' || kind == 'p') add_message(kind, line);
       if (kind == 'F') add_stranger(line);
-      if (kind == 'M') mailstore_->staging().mark_unsynced();
+      if (kind == 'M') mailstore_->staging().distrust_disk();
       if (kind == 'D') suspend();
     }
   }

@@ -11,6 +11,7 @@
 #include <set>
 #include <string>
 
+#include "base/error.h"
 #include "base/folders.h"
 #include "base/fs.h"
 #include "support/faulty_fs.h"
@@ -183,6 +184,29 @@ TEST_F(VolatileDiskTest, ANameInDoubtIsMadeGoodByTheSameNameAnew) {
   cut_power();
   EXPECT_EQ(octets_of("message"), "new");
   EXPECT_FALSE(exists("a/other"));
+}
+
+TEST_F(VolatileDiskTest, AFolderThatCouldNotBeSyncedIsMadeAnewByTheNext) {
+  const std::string path = folder_ / "a/1/2/3";
+  bool struck = true;
+  std::uint64_t step = 1;
+  for (; struck; ++step) {
+    stdfs::remove_all(folder_ / "a/1");
+    stdfs::remove_all(folder_ / "attic");
+    machine_ = std::make_unique<Machine>(FaultPlan{.kind = FaultKind::dead_syncs, .step = step}, folder_ / "attic", [] {});
+    fs_ = std::make_unique<FaultyFs>(*machine_);
+    try {
+      make_path(*fs_, path);
+      struck = false;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::io_error);
+    }
+    restart();
+    make_path(*fs_, path);
+    cut_power();
+    ASSERT_TRUE(stdfs::is_directory(path)) << "no sync from the " << step << "th on";
+  }
+  EXPECT_GT(step, 3U);
 }
 
 // Killed at any call, then started again, then without power: the path is there when make_path() has returned.

@@ -6,7 +6,9 @@
 #include <cstdlib>
 #include <memory>
 #include <ostream>
+#include <set>
 
+#include "state/state_store.h"
 #include "support/dovecot.h"
 #include "support/message_corpus.h"
 #include "support/program_home.h"
@@ -49,6 +51,14 @@ struct Dovecot : testing::Test {
     const ProgramResult result = home.run({"sync", "--json"});
     EXPECT_EQ(result.status, 0) << result.out << result.err << dovecot->log();
     EXPECT_EQ(json_at(result.out, "accounts[0].fetched"), fetched);
+  }
+  [[nodiscard]] std::set<std::string> known_unique_ids() const {
+    const auto store = state::StateStore::open(home.state_dir());
+    std::set<std::string> uids;
+    for (const state::AccountRow& account : store->accounts()) {
+      for (const state::MessageRow& row : store->messages(account.id)) uids.insert(row.uid.octets);
+    }
+    return uids;
   }
   void expect_all_here() {
     const auto stored = messages_in(home.maildir());
@@ -120,7 +130,12 @@ TEST_F(Dovecot, AnotherFormatOfUniqueIdsFetchesNothingAgain) {
   dovecot->stop();
   dovecot->set_settings({"pop3_uidl_format = %g"});
   dovecot->start();
+  const std::set<std::string> before = known_unique_ids();
+  ASSERT_EQ(before.size(), count);
   sync("0");
+  const std::set<std::string> after = known_unique_ids();
+  EXPECT_EQ(after.size(), count);
+  for (const std::string& uid : after) ASSERT_FALSE(before.contains(uid)) << "not re-identified: " << uid;
   sync("0");
   EXPECT_EQ(messages_in(home.maildir()).size(), count);
   const ProgramResult list = home.run({"list", "home"});

@@ -152,7 +152,7 @@ class CrashMbox : public CrashMailstore {
     std::vector<std::string> names;
     std::error_code absent;
     for (const auto& entry : fs::recursive_directory_iterator(folder_ / "state/staging", absent)) {
-      if (!entry.is_directory()) names.push_back(entry.path().filename());
+      if (!entry.is_directory() && entry.path().filename() != "trusted") names.push_back(entry.path().filename());
     }
     return names;
   }

@@ -157,6 +157,14 @@ bool FaultyFs::unlink(int dir, const std::string& name) {
   return removed;
 }
 
+bool FaultyFs::remove_directory(int dir, const std::string& name) {
+  const auto lock = machine_.lock();
+  pass(CallKind::remove, "remove directory " + name);
+  const bool removed = real_fs().remove_directory(dir, name);
+  if (removed && machine_.disk() != nullptr) machine_.disk()->folder_removed(dir, name);
+  return removed;
+}
+
 std::vector<std::string> FaultyFs::list(int dir) {
   const auto lock = machine_.lock();
   pass(CallKind::look, "list a directory");

@@ -30,6 +30,7 @@ class FaultyFs : public Fs {
   void close(UniqueFd fd) override;
   bool rename(int from_dir, const std::string& from, int to_dir, const std::string& to) override;
   bool unlink(int dir, const std::string& name) override;
+  bool remove_directory(int dir, const std::string& name) override;
   std::vector<std::string> list(int dir) override;
   std::optional<FileStat> stat(int dir, const std::string& name) override;
   FileStat stat_open(int fd) override;

@@ -30,6 +30,7 @@ class ForwardingFs : public Fs {
     return real_fs().rename(from_dir, from, to_dir, to);
   }
   bool unlink(int dir, const std::string& name) override { return real_fs().unlink(dir, name); }
+  bool remove_directory(int dir, const std::string& name) override { return real_fs().remove_directory(dir, name); }
   std::vector<std::string> list(int dir) override { return real_fs().list(dir); }
   std::optional<FileStat> stat(int dir, const std::string& name) override { return real_fs().stat(dir, name); }
   FileStat stat_open(int fd) override { return real_fs().stat_open(fd); }

@@ -15,7 +15,9 @@ bool strikes(FaultKind fault, CallKind call) {
     case FaultKind::io_error:
     case FaultKind::dead_disk: return true;
     case FaultKind::dead_syncs: return call == CallKind::sync_file || call == CallKind::sync_directory;
-    case FaultKind::disk_full: return call == CallKind::make || call == CallKind::write || call == CallKind::move;
+    case FaultKind::disk_full:  // space that was promised to a write may be missing at its sync
+      return call == CallKind::make || call == CallKind::write || call == CallKind::move || call == CallKind::sync_file ||
+             call == CallKind::sync_directory;
     case FaultKind::short_write: return call == CallKind::write;
   }
   return false;

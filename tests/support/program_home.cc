@@ -79,7 +79,7 @@ std::vector<std::string> staged_in(const std::string& maildir) {
     if (!folder.is_directory()) continue;
     for (const auto& entry : fs::directory_iterator(folder)) {
       const std::string name = entry.path().filename();
-      if (!name.starts_with("gen.") && name != "unlearned") names.push_back(name);
+      if (!name.starts_with("gen.") && name != "unlearned" && name != "trusted") names.push_back(name);
     }
   }
   return names;

@@ -118,6 +118,13 @@ void VolatileDisk::folder_made(int dir, const std::string& name) {
   note(dir, std::move(change));
 }
 
+void VolatileDisk::folder_removed(int dir, const std::string& name) {
+  const struct stat found = stat_of(dir);
+  std::erase_if(changes_, [&](const Change& change) {
+    return change.made_folder && change.dir == Inode{found.st_dev, found.st_ino} && change.slots.front().name == name;
+  });
+}
+
 void VolatileDisk::name_made(int dir, const std::string& name) { name_removed(dir, name, {}); }
 
 void VolatileDisk::name_removed(int dir, const std::string& name, std::string kept) {

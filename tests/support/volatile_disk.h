@@ -41,6 +41,7 @@ class VolatileDisk {
   // Call before removing or replacing names: what may have to come back gets a link in the attic.
   [[nodiscard]] std::string keep(int dir, const std::string& name);  // empty if there is none
   void folder_made(int dir, const std::string& name);
+  void folder_removed(int dir, const std::string& name);  // for good: only one that was just made is ever removed
   void name_made(int dir, const std::string& name);
   void name_removed(int dir, const std::string& name, std::string kept);
   // `kept_from` and `kept_to`: of both names before the move.

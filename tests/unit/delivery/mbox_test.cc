@@ -57,6 +57,7 @@ Error error_of(const std::function<void()>& work) {
 class MboxTest : public testing::Test {
  protected:
   [[nodiscard]] MboxPlace place(const std::string& name = "Mail/mbox") const {
+    std::filesystem::create_directory(path("state"));
     return {.path = path(name), .locks = {}, .state_directory = path("state"), .account_id = "0123456789abcdef", .account_name = "work"};
   }
   [[nodiscard]] std::string path(const std::string& name) const { return folder_.path() + "/" + name; }

@@ -175,14 +175,14 @@ TEST_F(CommitFailureDeathTest, AFailedSyncEndsTheProcessAtOnce) {
 
 // The log reads as if it were on the disk. A power cut while it is moved into the database must find it there.
 TEST_F(CommitFailureDeathTest, TheNextOpenWritesTheLogToTheDiskAnew) {
-  const std::string mark = folder_.path() + "/state/unsynced";
+  const std::string trust = folder_.path() + "/state/trusted";
   const auto commit = [&] {
     FaultyLog::sync_result = SQLITE_IOERR_FSYNC;
     add("doubtful");
   };
   EXPECT_EXIT(commit(), testing::ExitedWithCode(74), "outcome is unknown");
   store_.reset();
-  EXPECT_TRUE(std::filesystem::exists(mark));
+  EXPECT_FALSE(std::filesystem::exists(trust));
   FaultyLog::sync_result = SQLITE_IOERR_FSYNC;
   try {
     (void)StateStore::open(folder_.path() + "/state");
@@ -190,14 +190,14 @@ TEST_F(CommitFailureDeathTest, TheNextOpenWritesTheLogToTheDiskAnew) {
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::io_error) << error.what();
   }
-  EXPECT_TRUE(std::filesystem::exists(mark));
+  EXPECT_FALSE(std::filesystem::exists(trust));
   heal();
   const auto size = static_cast<sqlite3_int64>(std::filesystem::file_size(folder_.path() + "/state/state.db-wal"));
   ASSERT_GT(size, 0);
   FaultyLog::written_up_to = 0;
   store_ = StateStore::open(folder_.path() + "/state");
   EXPECT_EQ(FaultyLog::written_up_to, size);
-  EXPECT_FALSE(std::filesystem::exists(mark));
+  EXPECT_TRUE(std::filesystem::exists(trust));
   EXPECT_EQ(store_->accounts().size(), 2U) << "what the kernel remembers of the commit is on the disk now";
   store_.reset();
   FaultyLog::written_up_to = 0;

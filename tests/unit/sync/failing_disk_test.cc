@@ -214,7 +214,7 @@ TEST_F(FailingDiskTest, RecoveryCopiesWhatIsInDoubtToFreshFilesAndEndsTheSuspens
   EXPECT_THAT(rows(), ElementsAre(Pair("a", kStored), Pair("b", kStored)));
   EXPECT_EQ(stored().suspended, "");
   EXPECT_THAT(staged(), IsEmpty());
-  EXPECT_FALSE(mailstore_->maildir->staging().unsynced());
+  EXPECT_TRUE(mailstore_->maildir->staging().trusts_disk());
   EXPECT_NO_THROW(refuse_suspended(*store_, account_, *mailstore_));
   EXPECT_FALSE(publish({"c"}));
   EXPECT_NE(store_->mailstores(kOther).at(0).suspended, "") << "the other account looks for itself";
@@ -270,7 +270,7 @@ TEST_F(FailingDiskTest, TheMarkInStagingMakesRecoveryCopyThoughTheStateNeverHear
   const auto before = inode_of("new/a");
   EXPECT_FALSE(recover());
   EXPECT_NE(inode_of("new/a"), before);
-  EXPECT_FALSE(mailstore_->maildir->staging().unsynced());
+  EXPECT_TRUE(mailstore_->maildir->staging().trusts_disk());
 }
 
 TEST_F(FailingDiskTest, AStoredFileThatTheDiskDamagedIsFetchedAgain) {

@@ -53,6 +53,7 @@ class DyingFs : public Fs {
   void close(UniqueFd fd) override { step().close(std::move(fd)); }
   bool rename(int from_dir, const std::string& from, int to_dir, const std::string& to) override { return step().rename(from_dir, from, to_dir, to); }
   bool unlink(int dir, const std::string& name) override { return step().unlink(dir, name); }
+  bool remove_directory(int dir, const std::string& name) override { return step().remove_directory(dir, name); }
   std::vector<std::string> list(int dir) override { return alive().list(dir); }
   std::optional<FileStat> stat(int dir, const std::string& name) override { return alive().stat(dir, name); }
   std::uint64_t free_octets(int dir) override { return alive().free_octets(dir); }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "state/unsynced_log.h"
+#include "state/distrusted_log.h"
 
 #include <sqlite3.h>
 
@@ -14,7 +14,7 @@
 namespace popsync::state {
 namespace {
 
-constexpr const char* kMark = "unsynced";
+constexpr const char* kTrusted = "trusted";  // taken away, because on a full disk nothing can be made
 constexpr sqlite3_int64 kPieceOctets = 64L * 1024;
 
 void must(int code) {
@@ -39,22 +39,26 @@ void write_anew(sqlite3_file* log) {
 
 }  // namespace
 
-void mark_unsynced_log(const std::string& directory) {
+void distrust_log(const std::string& directory) {
   try {
     const auto dir = real_fs().open_root(directory);
-    if (dir && !real_fs().stat(dir->get(), kMark)) real_fs().close(real_fs().create(dir->get(), kMark));
+    if (dir) real_fs().unlink(dir->get(), kTrusted);
   } catch (const Error& error) {
     log_debug("", error.what());
   }
 }
 
-void renew_unsynced_log(const std::string& directory, SQLite::Database& database) {
+void renew_distrusted_log(const std::string& directory, SQLite::Database& database) {
   const auto dir = real_fs().open_root(directory);
-  if (!dir || !real_fs().stat(dir->get(), kMark)) return;
+  if (!dir || real_fs().stat(dir->get(), kTrusted)) return;
   sqlite3_file* log = nullptr;
   must(sqlite3_file_control(database.getHandle(), "main", SQLITE_FCNTL_JOURNAL_POINTER, static_cast<void*>(&log)));
   if (log != nullptr && log->pMethods != nullptr) write_anew(log);
-  real_fs().unlink(dir->get(), kMark);
+  try {
+    real_fs().close(real_fs().create(dir->get(), kTrusted));
+  } catch (const Error& error) {
+    log_debug("", error.what());  // no room: the next start writes the log once more, no harm
+  }
 }
 
 }  // namespace popsync::state
