@@ -2,40 +2,17 @@
 // The real program, killed by the server at every line of the dialogue: when the n-th command has come, and when it has been answered.
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <iostream>
 
-#include "base/unique_fd.h"
-#include "killed_sync.h"
+#include "shot.h"
+#include "sweep.h"
 
 namespace popsync::test {
 namespace {
 
 constexpr std::size_t kThinnedToEvery = 5;
-
-// Sent in the server's thread; a pidfd, since the program may have ended meanwhile and its number be another's.
-class Shot {
- public:
-  void aim(pid_t pid) {
-    handle_.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-    aimed_ = true;
-    aimed_.notify_all();
-  }
-  void fire() {
-    aimed_.wait(false);
-    fired_ = true;  // first: the program's end may be seen before the next line returns
-    ::syscall(SYS_pidfd_send_signal, handle_.get(), SIGKILL, nullptr, 0);
-  }
-  [[nodiscard]] bool fired() const { return fired_; }
-
- private:
-  UniqueFd handle_;
-  std::atomic<bool> aimed_{false};
-  std::atomic<bool> fired_{false};
-};
 
 struct KilledAtEveryLine : testing::TestWithParam<Setting> {};
 
@@ -46,7 +23,7 @@ TEST_P(KilledAtEveryLine, HasEveryMessageOnceAfterTheNextSync) {
   bool reached = true;
   for (std::size_t step = sweep.first; reached && !HasFailure(); step += sweep.step) {
     SCOPED_TRACE("step " + std::to_string(step));
-    Shot shot;
+    Shot shot(SIGKILL);
     std::atomic<bool> seen{false};
     KilledSync killed(GetParam());
     const auto kill = [&, command = (step + 1) / 2](std::size_t commands) {

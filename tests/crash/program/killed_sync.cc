@@ -3,12 +3,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <algorithm>
-#include <iostream>
-#include <random>
-#include <string_view>
 #include <utility>
 
 #include "support/message_corpus.h"
@@ -19,44 +15,60 @@ namespace {
 
 constexpr std::size_t kMessages = 4;  // of each user: several share a batch
 
-std::string text_of(const Setting& setting, const std::string& user, std::uint16_t port, const ProgramHome& home) {
-  return "[accounts." + user + "]\nhost = \"127.0.0.1\"\nport = " + std::to_string(port) + "\nuser = \"" + user + "\"\npassword = \"" +
-         MaildropServer::kPassword +
-         "\"\ntls = \"none\"\nallow_insecure_auth = true\nleave_on_server = " + (setting.leave_on_server ? "true" : "false") + "\n" +
-         setting.target.configuration(home) + "\n";
-}
-
-std::uint64_t seed() {
-  const char* given = ::getenv("POPSYNC_SEED");
-  return given == nullptr ? std::random_device()() : std::stoull(given);
-}
-
 }  // namespace
 
 void PrintTo(const Setting& setting, std::ostream* out) { *out << setting.name; }
 
 std::vector<Setting> settings() {
-  std::vector<Setting> all;
+  std::vector<Setting> all = removing();
   for (const MailTarget& target : {maildir_target(), mbox_target()}) {
     all.push_back({.name = target.name + "Leaving", .target = target});
-    all.push_back({.name = target.name + "Removing", .target = target, .leave_on_server = false});
     all.push_back({.name = target.name + "SharedByTwo", .target = target, .leave_on_server = false, .users = {MaildropServer::kUser, "bob"}});
+    all.push_back({.name = target.name + "SyncedBefore", .target = target, .leave_on_server = false, .synced_before = true});
+  }
+  return all;
+}
+
+std::vector<Setting> removing() {
+  std::vector<Setting> all;
+  for (const MailTarget& target : {maildir_target(), mbox_target()}) {
+    all.push_back({.name = target.name + "Removing", .target = target, .leave_on_server = false});
   }
   return all;
 }
 
 KilledSync::KilledSync(const Setting& setting) : setting_(setting) {
-  std::string text;
-  for (const std::string& user : setting.users) {
-    server_.add_user(user, MaildropServer::kPassword);
-    for (std::size_t i = 0; i < kMessages; ++i) {
+  for (const std::string& user : setting.users) server_.add_user(user, MaildropServer::kPassword);
+  if (setting.synced_before) {
+    fill(0, kMessages / 2);
+    configure(true);
+    const ProgramResult first = home_.run({"sync"});
+    EXPECT_EQ(first.status, 0) << first.err;
+    EXPECT_EQ(setting_.target.messages(home_), all_);
+    server_.clear_record();
+  }
+  fill(setting.synced_before ? kMessages / 2 : 0, kMessages);
+  configure(setting.leave_on_server);
+}
+
+void KilledSync::fill(std::size_t from, std::size_t to) {
+  for (const std::string& user : setting_.users) {
+    for (std::size_t i = from; i < to; ++i) {
       std::string message = small_message(user + " " + std::to_string(i), std::string(200 + i, 'x') + "\r\n.\r\nFrom here\r\n");
       all_.push_back(octets_stored(message));
       server_.add_to(user, std::move(message));
     }
-    text += text_of(setting, user, server_.port(), home_);
   }
   std::ranges::sort(all_);
+}
+
+void KilledSync::configure(bool leave_on_server) const {
+  std::string text;
+  for (const std::string& user : setting_.users) {
+    text += "[accounts." + user + "]\nhost = \"127.0.0.1\"\nport = " + std::to_string(server_.port()) + "\nuser = \"" + user + "\"\npassword = \"" +
+            MaildropServer::kPassword + "\"\ntls = \"none\"\nallow_insecure_auth = true\nleave_on_server = " + (leave_on_server ? "true" : "false") +
+            "\n" + setting_.target.configuration(home_) + "\n";
+  }
   home_.configure_with(text);
 }
 
@@ -87,15 +99,6 @@ void KilledSync::expect_recovery() {
     EXPECT_EQ(json_at(again.out, "accounts[" + std::to_string(account) + "].fetched"), "0") << again.out;
   }
   EXPECT_EQ(setting_.target.messages(home_), all_);
-}
-
-Sweep::Sweep(std::size_t thinned_to_every) {
-  const char* wanted = ::getenv("POPSYNC_LONG");
-  if (wanted != nullptr && std::string_view(wanted) == "1") return;
-  const std::uint64_t chosen = seed();
-  step = thinned_to_every;
-  first = 1 + chosen % step;
-  std::cout << "POPSYNC_SEED=" << chosen << ": every " << step << "th step from " << first << " on\n";
 }
 
 }  // namespace popsync::test

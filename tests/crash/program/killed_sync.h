@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// A server with mail, and a user whose first `popsync sync` will be killed; then what must hold.
+// A server with mail, and a user whose `popsync sync` or daemon will be killed; then what must hold.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -16,10 +17,13 @@ struct Setting {
   std::string name;
   MailTarget target;
   bool leave_on_server = true;
+  bool synced_before = false;                                // the first half of the mail has been fetched, and left on the server
   std::vector<std::string> users = {MaildropServer::kUser};  // an account each, all with the same target
 };
 void PrintTo(const Setting& setting, std::ostream* out);
 std::vector<Setting> settings();
+// One for Maildir, one for mbox: mail is removed.
+std::vector<Setting> removing();
 
 class KilledSync {
  public:
@@ -27,6 +31,7 @@ class KilledSync {
 
   [[nodiscard]] MaildropServer& server() { return server_; }
   [[nodiscard]] ProgramCall sync() const { return home_.call({"sync"}); }
+  [[nodiscard]] ProgramCall daemon() const { return home_.call({"run"}); }
   // Where state and mail lie.
   [[nodiscard]] std::vector<std::string> folders() const { return {home_.state_dir(), home_.folder() / "mail"}; }
 
@@ -36,18 +41,13 @@ class KilledSync {
   void expect_recovery();
 
  private:
+  void fill(std::size_t from, std::size_t to);  // the maildrop of each user, with the messages of these numbers
+  void configure(bool leave_on_server) const;
+
   const Setting& setting_;
   MaildropServer server_;
   ProgramHome home_;
   std::vector<std::string> all_;  // as they have to be stored, sorted
-};
-
-// Which of the steps 1, 2, 3 ... of a sweep are tried: with POPSYNC_LONG=1 all of them, else every `step`-th from a random one on ($POPSYNC_SEED
-// repeats a run). Printed, so that a failure can be found again.
-struct Sweep {
-  explicit Sweep(std::size_t thinned_to_every);
-  std::size_t first = 1;
-  std::size_t step = 1;
 };
 
 }  // namespace popsync::test

@@ -51,13 +51,15 @@ std::vector<std::string> unfinished_beside_mbox(const ProgramHome& home) {
 
 }  // namespace
 
+bool is_message_file(const std::string& path) { return std::filesystem::path(path).filename().string().find('_') != std::string::npos; }
+
 MailTarget maildir_target() {
   return {.name = "Maildir",
           .configuration = [](const ProgramHome& home) { return "maildir = \"" + home.maildir() + "\""; },
           .messages = [](const ProgramHome& home) { return messages_in(home.maildir()); },
           .visible = [](const ProgramHome& home) { return visible_in(home.maildir()); },
           .unfinished = [](const ProgramHome& home) { return staged_in(home.maildir()); },
-          .publishing_call = "rename",
+          .publishes = [](const FileCall& call) { return call.name.starts_with("rename") && is_message_file(call.path); },
           .whole_at_any_time = true};
 }
 
@@ -67,7 +69,7 @@ MailTarget mbox_target() {
           .messages = messages_in_mbox,
           .visible = messages_in_mbox,
           .unfinished = unfinished_beside_mbox,
-          .publishing_call = "write",
+          .publishes = [](const FileCall& call) { return call.name.starts_with("write") && call.path.ends_with("/mail/box"); },
           .whole_at_any_time = false};
 }
 

@@ -16,7 +16,6 @@
 #include <stdexcept>
 #include <system_error>
 
-#include "file_call.h"
 #include "registers.h"
 
 namespace popsync::test {
@@ -27,7 +26,7 @@ constexpr int kSystemCallStop = SIGTRAP | 0x80;  // PTRACE_O_TRACESYSGOOD
 
 class Tracer {
  public:
-  Tracer(pid_t program, std::size_t kill_at, const std::vector<std::string>& folders) : program_(program), kill_at_(kill_at), folders_(folders) {}
+  Tracer(pid_t program, const Strike& strike, const std::vector<std::string>& folders) : program_(program), strike_(strike), folders_(folders) {}
 
   // Until the program's end, which is left for others to reap.
   TracedResult follow() {
@@ -77,30 +76,31 @@ class Tracer {
       if (call.entry.nr == SYS_prctl && arguments[0] == PR_SET_DUMPABLE) set_second_argument(thread, 1);  // or nobody but root may look into it
       const auto made = file_call(thread, call.entry.nr, arguments, folders_);
       if (made) {
-        ++traced_.calls[made->name];
+        traced_.calls.push_back(*made);
         in_call_[thread] = *made;
-        if (count_stop("before ", *made)) return;
+        if (is_the_one("before ", *made)) return kill();
       }
     } else if (const auto made = in_call_.extract(thread); made) {
-      if (count_stop("after ", made.mapped())) return;
+      if (is_the_one("after ", made.mapped())) return kill();
     }
     go_on(thread, 0);
   }
 
-  // True if it was the one to die at. The thread is left where it stands: SIGKILL ends it there.
-  bool count_stop(const char* when, const FileCall& call) {
-    if (traced_.killed || ++stops_ != kill_at_) return false;
-    traced_.killed = true;
+  bool is_the_one(const char* when, const FileCall& call) {
+    if (traced_.struck || (strike_.counts && !strike_.counts(call)) || ++stops_ != strike_.nth) return false;
+    traced_.struck = true;
     traced_.where = when + call.name + " " + call.path;
-    ::kill(program_, SIGKILL);
     return true;
   }
+
+  // The thread is left where it stands: SIGKILL ends it there.
+  void kill() const { ::kill(program_, SIGKILL); }
 
   // A thread that was killed meanwhile (ESRCH) needs nothing.
   static void go_on(pid_t thread, int signal) { (void)::ptrace(PTRACE_SYSCALL, thread, nullptr, static_cast<long>(signal)); }
 
   pid_t program_;
-  std::size_t kill_at_;
+  const Strike& strike_;
   const std::vector<std::string>& folders_;
   int status_ = 0;
   std::size_t stops_ = 0;
@@ -117,11 +117,12 @@ bool tracing_is_allowed() {
   return child > 0 && ::waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-TracedResult run_and_kill_at(std::size_t nth, ProgramCall call, const std::vector<std::string>& folders) {
+TracedResult run_and_strike(const Strike& strike, ProgramCall call, const std::vector<std::string>& folders) {
   call.traced = true;
   call.environment.emplace("ASAN_OPTIONS", "detect_leaks=0");  // LeakSanitizer does not work in a traced program
   ProgramRun run(call);
-  TracedResult traced = Tracer(run.pid(), nth, folders).follow();
+  strike.started(run.pid());
+  TracedResult traced = Tracer(run.pid(), strike, folders).follow();
   traced.result = run.wait();
   return traced;
 }

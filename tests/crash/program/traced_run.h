@@ -5,27 +5,35 @@
 // does between two such calls leaves nothing behind.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstddef>
-#include <map>
+#include <functional>
 #include <string>
 #include <vector>
 
+#include "file_call.h"
 #include "support/program_run.h"
 
 namespace popsync::test {
 
+struct Strike {
+  std::size_t nth = 1;                                // stop; 1 is the first
+  std::function<bool(const FileCall&)> counts = {};   // only the stops at these calls; default: at all
+  std::function<void(pid_t)> started = [](pid_t) {};  // called with the program's number before its first stop
+};
+
 struct TracedResult {
-  bool killed = false;                            // false: it had fewer stops, and ended by itself
-  std::string where = {};                         // "before renameat2 /tmp/.../new/X"
-  std::map<std::string, std::size_t> calls = {};  // name -> how often it was met
+  bool struck = false;               // false: it had fewer stops, and ended by itself
+  std::string where = {};            // "before renameat2 /tmp/.../new/X"
+  std::vector<FileCall> calls = {};  // all that were begun, in order
   ProgramResult result = {};
 };
 
 // False where the kernel or a container forbids it: the test skips.
 bool tracing_is_allowed();
 
-// Kills at the n-th stop; 1 is the first. `folders` are absolute and canonical. One thread. Throws std::runtime_error if the program cannot be
-// traced.
-TracedResult run_and_kill_at(std::size_t nth, ProgramCall call, const std::vector<std::string>& folders);
+// `folders` are absolute and canonical. One thread. Throws std::runtime_error if the program cannot be traced.
+TracedResult run_and_strike(const Strike& strike, ProgramCall call, const std::vector<std::string>& folders);
 
 }  // namespace popsync::test

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+#include "sweep.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include <cstdint>
+#include <iostream>
+#include <random>
+#include <string>
+#include <string_view>
+
+namespace popsync::test {
+
+namespace {
+
+std::uint64_t seed() {
+  const char* given = ::getenv("POPSYNC_SEED");
+  return given == nullptr ? std::random_device()() : std::stoull(given);
+}
+
+}  // namespace
+
+Sweep::Sweep(std::size_t thinned_to_every) {
+  const char* wanted = ::getenv("POPSYNC_LONG");
+  if (wanted != nullptr && std::string_view(wanted) == "1") return;
+  const std::uint64_t chosen = seed();
+  step = thinned_to_every;
+  first = 1 + chosen % step;
+  std::cout << "POPSYNC_SEED=" << chosen << ": every " << step << "th step from " << first << " on\n";
+}
+
+std::vector<FileCall> kill_at_every_call(const Setting& setting, std::size_t thinned_to_every,
+                                         const std::function<TracedResult(KilledSync& world, std::size_t nth)>& run) {
+  const Sweep sweep(thinned_to_every);
+  std::size_t kills = 0;
+  TracedResult traced{.struck = true};
+  for (std::size_t nth = sweep.first; traced.struck && !testing::Test::HasFailure(); nth += sweep.step) {
+    KilledSync world(setting);
+    traced = run(world, nth);
+    SCOPED_TRACE("stop " + std::to_string(nth) + ": " + traced.where);
+    EXPECT_EQ(traced.result.status, traced.struck ? 128 + SIGKILL : 0) << traced.result.err;
+    kills += traced.struck ? 1 : 0;
+    world.expect_nothing_lost();
+    world.expect_recovery();
+  }
+  std::cout << kills << " kills\n";
+  return traced.calls;
+}
+
+}  // namespace popsync::test
