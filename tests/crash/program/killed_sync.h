@@ -32,7 +32,7 @@ class KilledSync {
   [[nodiscard]] MaildropServer& server() { return server_; }
   [[nodiscard]] ProgramCall sync() const { return home_.call({"sync"}); }
   [[nodiscard]] ProgramCall daemon() const { return home_.call({"run"}); }
-  // Where state and mail lie.
+  // Where state and mail lie, in this order.
   [[nodiscard]] std::vector<std::string> folders() const { return {home_.state_dir(), home_.folder() / "mail"}; }
 
   // Right after the kill: nothing is here twice or in part, and what is gone from the server is here.

@@ -11,12 +11,18 @@ namespace popsync::test {
 namespace {
 
 #if defined(__x86_64__)
+constexpr bool kKnown = true;
 auto& second_argument(user_regs_struct& registers) { return registers.rsi; }
+auto& result(user_regs_struct& registers) { return registers.rax; }
 #elif defined(__aarch64__)
+constexpr bool kKnown = true;
 auto& second_argument(user_regs_struct& registers) { return registers.regs[1]; }
+auto& result(user_regs_struct& registers) { return registers.regs[0]; }
 #else
+constexpr bool kKnown = false;
 unsigned long unknown = 0;
 auto& second_argument(user_regs_struct& /*registers*/) { return unknown; }
+auto& result(user_regs_struct& /*registers*/) { return unknown; }
 #endif
 
 template <typename Change>
@@ -30,8 +36,14 @@ void change(pid_t thread, Change change) {
 
 }  // namespace
 
+bool registers_can_be_changed() { return kKnown; }
+
 void set_second_argument(pid_t thread, std::uint64_t value) {
   change(thread, [&](user_regs_struct& registers) { second_argument(registers) = value; });
+}
+
+void set_result(pid_t thread, std::int64_t value) {
+  change(thread, [&](user_regs_struct& registers) { result(registers) = static_cast<std::uint64_t>(value); });
 }
 
 }  // namespace popsync::test

@@ -77,11 +77,15 @@ class Tracer {
       const auto made = file_call(thread, call.entry.nr, arguments, folders_);
       if (made) {
         traced_.calls.push_back(*made);
+        if (traced_.struck) traced_.afterwards.push_back(*made);
         in_call_[thread] = *made;
-        if (is_the_one("before ", *made)) return kill();
+        if (strike_.error == 0 && is_the_one("before ", *made)) return kill();
       }
     } else if (const auto made = in_call_.extract(thread); made) {
-      if (is_the_one("after ", made.mapped())) return kill();
+      if (is_the_one("after ", made.mapped())) {
+        if (strike_.error == 0) return kill();
+        set_result(thread, -strike_.error);
+      }
     }
     go_on(thread, 0);
   }

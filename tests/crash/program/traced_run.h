@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Runs the program under ptrace(2) and kills it at one of the system calls by which it touches files below some folders. Every thread of it is
+// Runs the program under ptrace(2) and strikes it at one of the system calls by which it touches files below some folders. Every thread of it is
 // traced. A stop is the entry of such a call (it will not happen) or its end (it has happened, the program does not know yet); two for each call, in
 // the order in which the threads make them, so the n-th stop of two runs may differ a little. Real crashes have no other shapes: what the program
 // does between two such calls leaves nothing behind.
@@ -20,13 +20,15 @@ namespace popsync::test {
 struct Strike {
   std::size_t nth = 1;                                // stop; 1 is the first
   std::function<bool(const FileCall&)> counts = {};   // only the stops at these calls; default: at all
+  int error = 0;                                      // 0: killed there. Else only ends count, and the program is told this errno there
   std::function<void(pid_t)> started = [](pid_t) {};  // called with the program's number before its first stop
 };
 
 struct TracedResult {
-  bool struck = false;               // false: it had fewer stops, and ended by itself
-  std::string where = {};            // "before renameat2 /tmp/.../new/X"
-  std::vector<FileCall> calls = {};  // all that were begun, in order
+  bool struck = false;                    // false: it had fewer stops, and ended by itself
+  std::string where = {};                 // "before renameat2 /tmp/.../new/X"
+  std::vector<FileCall> calls = {};       // all that were begun, in order
+  std::vector<FileCall> afterwards = {};  // those begun after the strike
   ProgramResult result = {};
 };
 
