@@ -7,21 +7,29 @@
 namespace popsync {
 namespace {
 
-constexpr time_t kBootGraceSeconds = 3600;
+constexpr std::chrono::hours kBootGrace{1};
 
 class SystemClock : public Clock {
  public:
   [[nodiscard]] WallTime wall() const override { return std::chrono::system_clock::now(); }
   [[nodiscard]] SteadyTime steady() const override { return std::chrono::steady_clock::now(); }
   [[nodiscard]] bool trusted() const override {
-    timespec uptime{};
-    if (::clock_gettime(CLOCK_BOOTTIME, &uptime) == 0 && uptime.tv_sec >= kBootGraceSeconds) return true;
-    timex state{};
-    return ::adjtimex(&state) != TIME_ERROR;
+    timespec uptime{};  // zero if it cannot be had
+    ::clock_gettime(CLOCK_BOOTTIME, &uptime);
+    return date_is_known(std::chrono::seconds(uptime.tv_sec), [] {
+      timex state{};
+      return ::adjtimex(&state);
+    });
   }
 };
 
 }  // namespace
+
+bool date_is_known(std::chrono::seconds uptime, int (*adjtimex)()) {
+  if (uptime >= kBootGrace) return true;
+  const int state = adjtimex();
+  return state >= 0 && state != TIME_ERROR;
+}
 
 const Clock& system_clock() {
   static const SystemClock clock;

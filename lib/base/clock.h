@@ -16,10 +16,14 @@ class Clock {
   virtual ~Clock() = default;
   [[nodiscard]] virtual WallTime wall() const = 0;
   [[nodiscard]] virtual SteadyTime steady() const = 0;
-  // False while the kernel calls the clock unsynchronised in the first hour of uptime: a machine without a battery clock
+  // False in the first hour of uptime unless the kernel calls the clock synchronised: a machine without a battery clock
   // must not delete by age before it knows the date.
   [[nodiscard]] virtual bool trusted() const = 0;
 };
+
+// Whether the machine knows the date. `adjtimex` gives the state of the kernel's clock, TIME_ERROR if it is unsynchronised,
+// -1 where it may not be asked: the sandbox of a system service forbids it. Asked in the first hour only.
+bool date_is_known(std::chrono::seconds uptime, int (*adjtimex)());
 
 // The machine's clocks. Safe to use from any thread.
 const Clock& system_clock();

@@ -92,6 +92,18 @@ TEST_F(LeaveOnServer, NothingIsDeletedByAgeWhileTheClockIsBehindTheNewestMessage
   EXPECT_EQ(popsync.sync().deleted, 6U);
 }
 
+TEST_F(LeaveOnServer, CheckTellsThatNothingIsDeletedByAgeWhileTheClockIsBehind) {
+  popsync.clock.advance(hours(24 * 36500));
+  ASSERT_FALSE(popsync.sync().error);
+  const ProgramHome home;
+  home.configure({.port = server.port(), .maildir = popsync.maildir(), .more = {"leave_on_server = \"14d\""}});
+  ProgramCall check = home.call({"check"});
+  check.arguments.back() = popsync.store().directory();
+  const ProgramResult result = run_program(check);
+  EXPECT_EQ(result.status, 0) << result.out;
+  EXPECT_THAT(result.out, testing::AllOf(testing::HasSubstr("clock: warning"), testing::HasSubstr("nothing is deleted by age")));
+}
+
 TEST_F(LeaveOnServer, WhatAnotherClientRemovedIsNotMissed) {
   remove_after(hours(24));
   popsync.sync();

@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/timex.h>
+
+#include <stdexcept>
+
 namespace popsync {
 namespace {
 
@@ -31,6 +35,19 @@ TEST(SystemClock, TellsTheTimeOfTheMachine) {
   EXPECT_LE(before, clock.steady());
   EXPECT_GT(clock.wall(), from_unix_seconds(1'700'000'000));
   EXPECT_EQ(&clock, &system_clock());
+}
+
+TEST(DateIsKnown, InTheFirstHourOnlyIfTheKernelCallsTheClockSynchronised) {
+  for (const std::chrono::seconds uptime : {0s, 3599s}) {
+    EXPECT_TRUE(date_is_known(uptime, [] { return TIME_OK; }));
+    EXPECT_TRUE(date_is_known(uptime, [] { return TIME_INS; })) << "a leap second comes, and it knows when";
+    EXPECT_FALSE(date_is_known(uptime, [] { return TIME_ERROR; }));
+    EXPECT_FALSE(date_is_known(uptime, [] { return -1; })) << "the sandbox forbids the question";
+  }
+}
+
+TEST(DateIsKnown, AfterTheFirstHourAndNobodyIsAsked) {
+  EXPECT_TRUE(date_is_known(3600s, []() -> int { throw std::logic_error("asked"); }));
 }
 
 TEST(UnixSeconds, ThereAndBackAgain) {
