@@ -34,7 +34,12 @@ class FullFs : public test::ForwardingFs {
  public:
   std::optional<std::size_t> write_octets;  // of the next write
   std::function<void()> meanwhile = [] {};
+  bool shortens = true;
 
+  void truncate(int fd, std::uint64_t size) override {
+    if (!shortens) throw Error(ErrorCode::mailstore_unavailable, "the file system is read-only now");
+    ForwardingFs::truncate(fd, size);
+  }
   void write(int fd, std::string_view octets) override {
     if (!write_octets) return ForwardingFs::write(fd, octets);
     ForwardingFs::write(fd, octets.substr(0, *write_octets));
@@ -210,6 +215,17 @@ TEST_F(MboxTest, AFullDiskLeavesTheMboxAsItWas) {
     EXPECT_EQ(error_of([&] { append(names); }).code(), ErrorCode::disk_full);
     EXPECT_EQ(content(), before);
   }
+}
+
+TEST_F(MboxTest, WhatCannotBeTakenBackIsToldAndLeftToRecovery) {
+  put(kForeign);
+  const auto names = stage(kThree);
+  fs_.write_octets = 40;
+  fs_.shortens = false;
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(error_of([&] { append(names); }).code(), ErrorCode::disk_full);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), testing::HasSubstr("stays at the end of the mbox until recovery removes it"));
+  EXPECT_EQ(content().size(), kForeign.size() + 40);
 }
 
 TEST_F(MboxTest, AFullDiskNeverCutsWhatAnotherAppendedMeanwhile) {

@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "state/transaction.h"
+#include "support/failing_fs.h"
 #include "unit/config/temp_folder.h"
 
 namespace popsync::sync {
@@ -430,6 +431,23 @@ TEST_F(RecoveryTest, AMailstoreThatWasLeftIsNotSettledWhileAnotherStateFillsIt) 
   ASSERT_TRUE(other.maildir->staging().try_lock());
   EXPECT_THROW(site_.recover(), Error);
   EXPECT_EQ(site_.row(id).state, state::RowState::staged);
+}
+
+TEST_F(RecoveryTest, AStagedFileThatVanishesBeforeItIsPublishedIsFetchedAgain) {
+  const state::RowId vanished = site_.record("vanished", "message");
+  const state::RowId other = site_.record("other", "another");
+  site_.stage("vanished", "message");
+  site_.stage("other", "another");
+  test::FailingFs fs;
+  fs.before_rename = [&](const std::string& to) {
+    if (to == "vanished") stdfs::remove(site_.staging_path() + "/vanished");
+  };
+  const Recovered found = site_.recover_anew(fs);
+  EXPECT_EQ(found.published, 1U);
+  EXPECT_EQ(found.dropped, 1U);
+  EXPECT_FALSE(site_.has_row(vanished));
+  expect_published(other);
+  EXPECT_THAT(site_.mail(), ElementsAre(Pair("new/other", "another")));
 }
 
 TEST_F(RecoveryTest, ManyMessagesAreSettledInOnePass) {
