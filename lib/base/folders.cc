@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "base/folders.h"
 
-#include <ranges>
 #include <utility>
 #include <vector>
 
@@ -35,8 +34,8 @@ void take_back(Fs& fs, int parent, const std::string& name) {
 }
 
 void take_back(Fs& fs, const std::vector<std::string>& made) {
-  for (const std::string& path : std::views::reverse(made)) {
-    if (const auto parent = fs.open_root(folder_of(path))) take_back(fs, parent->get(), last_part(path));
+  for (auto path = made.rbegin(); path != made.rend(); ++path) {
+    if (const auto parent = fs.open_root(folder_of(*path))) take_back(fs, parent->get(), last_part(*path));
   }
 }
 
