@@ -16,11 +16,11 @@ UniqueFd open_made(std::optional<UniqueFd> folder, const std::string& name) {
   return std::move(*folder);
 }
 
-// Adds what it makes to `made`.
+// Adds what it makes to `made`, the deepest first.
 UniqueFd open_or_make(Fs& fs, const std::string& path, std::vector<std::string>& made) {
   if (auto found = fs.open_root(path)) return std::move(*found);
   const UniqueFd parent = open_or_make(fs, folder_of(path), made);
-  if (fs.make_directory(parent.get(), last_part(path))) made.push_back(path);
+  if (fs.make_directory(parent.get(), last_part(path))) made.insert(made.begin(), path);
   return open_made(fs.open_root(path), path);
 }
 
@@ -34,8 +34,8 @@ void take_back(Fs& fs, int parent, const std::string& name) {
 }
 
 void take_back(Fs& fs, const std::vector<std::string>& made) {
-  for (auto path = made.rbegin(); path != made.rend(); ++path) {
-    if (const auto parent = fs.open_root(folder_of(*path))) take_back(fs, parent->get(), last_part(*path));
+  for (const std::string& path : made) {
+    if (const auto parent = fs.open_root(folder_of(path))) take_back(fs, parent->get(), last_part(path));
   }
 }
 

@@ -3,8 +3,8 @@
 // then calls the same data clean, so nothing that was under way is proven and no later sync of it proves anything: the mailstore is suspended, with
 // every other one on the same disk. A suspended mailstore gets no mail, and its sessions neither DELE nor QUIT; the next recovery copies what is in
 // doubt to fresh files, and if that can be synced, the suspension ends. Where the suspension could not be recorded, the staging folder tells the next
-// recovery (StagingFolder::distrust_disk), as long as the kernel's false memory lasts. Any thread of a session; throws Error io_error, or disk_full where that is
-// why.
+// recovery (StagingFolder::distrust_disk), as long as the kernel's false memory lasts. Any thread of a session; throws Error io_error, or disk_full
+// where that is why.
 #pragma once
 
 #include <cstddef>
