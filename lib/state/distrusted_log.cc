@@ -29,6 +29,7 @@ void write_anew(sqlite3_file* log) {
   std::array<char, kPieceOctets> piece{};
   sqlite3_int64 size = 0;
   must(log->pMethods->xFileSize(log, &size));
+  if (size == 0) return;  // of a new state
   for (sqlite3_int64 offset = 0; offset < size; offset += kPieceOctets) {
     const int length = static_cast<int>(std::min(kPieceOctets, size - offset));
     must(log->pMethods->xRead(log, piece.data(), length, offset));

@@ -39,27 +39,20 @@ std::set<int> cases() {
   return numbers;
 }
 
-// The comments that stand right above a test: what a file says of itself names no test.
-std::string above_tests(const std::string& source) {
+// What a file says of itself at its head names no test.
+std::string without_head(const std::string& source) {
   std::istringstream lines(source);
-  std::string comment;
-  std::string all;
-  for (std::string line; std::getline(lines, line);) {
-    if (line.starts_with("//")) {
-      comment += line + "\n";
-    } else {
-      if (line.starts_with("TEST")) all += comment;
-      comment.clear();
-    }
+  std::string line;
+  while (std::getline(lines, line) && line.starts_with("//")) {
   }
-  return all;
+  return source.substr(lines.eof() ? source.size() : static_cast<std::size_t>(lines.tellg()));
 }
 
 std::map<int, std::vector<std::string>> named_by_tests() {
   std::map<int, std::vector<std::string>> named;
   for (const fs::path& source : sources_below("tests")) {
     if (source.parent_path() == "tests/docs" || source.parent_path() == "tests/support") continue;
-    for (const int number : numbers_behind(above_tests(content_of(kRoot / source)), R"(protocol\.md )")) named[number].push_back(source);
+    for (const int number : numbers_behind(without_head(content_of(kRoot / source)), R"(protocol\.md )")) named[number].push_back(source);
   }
   for (const fs::directory_entry& entry : fs::directory_iterator(kRoot / "tests/dialogs")) {
     if (entry.path().extension() != ".dialog") continue;

@@ -40,7 +40,7 @@ std::vector<std::string> unfinished_beside_mbox(const ProgramHome& home) {
   std::vector<std::string> names;
   std::error_code absent;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(home.state_dir() + "/staging", absent)) {
-    if (!entry.is_directory()) names.push_back(entry.path());
+    if (!entry.is_directory() && entry.path().filename() != "trusted") names.push_back(entry.path());
   }
   for (const auto& entry : std::filesystem::directory_iterator(home.folder() / "mail")) {
     const std::string name = entry.path().filename();

@@ -81,6 +81,7 @@ TEST_F(Certificate, ForAnotherHostIsRefusedNamingBoth) {
   EXPECT_THAT(error.hint(), AllOf(StartsWith("check `host`"), HasSubstr("tls_pin_sha256 = [\"" + hex(identity.pin()) + "\"]")));
 }
 
+// protocol.md 20
 TEST_F(Certificate, ExpiredIsRefusedWithTheDate) {
   const Identity identity = issue({.dns_names = {kHost}, .valid_from = std::chrono::hours(-48), .valid_until = std::chrono::hours(-24)}, &authority_);
   EXPECT_THAT(refusal(identity, kHost, trusting(authority_)).message(), ::testing::ContainsRegex("it expired on 20..-..-..T..:..:..Z"));
@@ -99,6 +100,7 @@ TEST_F(Certificate, ExpiredAuthorityIsNamed) {
               HasSubstr("its authority CN=Old Authority expired on 20"));
 }
 
+// protocol.md 20
 TEST_F(Certificate, SelfSignedIsRefusedWithTheLinesToPaste) {
   const Identity identity = issue({.dns_names = {kHost}});
   const Error error = refusal(identity, kHost, trusting(authority_));
@@ -114,6 +116,7 @@ TEST_F(Certificate, EveryFailedCheckIsNamed) {
   EXPECT_THAT(error.hint(), Not(StartsWith("check `host`")));
 }
 
+// protocol.md 20
 TEST_F(Certificate, OfAnUnknownAuthorityIsRefusedNamingIt) {
   const Identity stranger = issue({.common_name = "Stranger \x1b[31m CA", .authority = true});
   const Error error = refusal(issue({.dns_names = {kHost}}, &stranger), kHost, trusting(authority_));
@@ -154,12 +157,14 @@ TEST_F(Certificate, CommonNameDoesNotCountBesideAlternativeNames) {
   EXPECT_THAT(refusal(identity, kHost, trusting(authority_)).message(), HasSubstr("it is for other.example, not"));
 }
 
+// protocol.md 20
 TEST_F(Certificate, WildcardStandsForOneWholeLabel) {
   expect_accepted(issue({.dns_names = {"*.example.org"}}, &authority_), kHost, trusting(authority_));
   refusal(issue({.dns_names = {"*.example.org"}}, &authority_), "a.pop.example.org", trusting(authority_));
   refusal(issue({.dns_names = {"po*.example.org"}}, &authority_), kHost, trusting(authority_));
 }
 
+// protocol.md 18, 19
 TEST_F(Certificate, NameCutByNulIsRefusedAndEscaped) {
   const Identity identity = issue({.dns_names = {std::string("pop.example.org\0.evil.example", 29)}}, &authority_);
   EXPECT_THAT(refusal(identity, kHost, trusting(authority_)).message(), HasSubstr("pop.example.org\\x00.evil.example"));
@@ -178,6 +183,7 @@ TEST_F(Certificate, AddressNeedsAnAddressInTheCertificateAndSendsNoServerName) {
   EXPECT_EQ(server_name, "");
 }
 
+// protocol.md 20
 TEST_F(Certificate, DnsNameOrCommonNameDoesNotStandForAnAddress) {
   const Identity by_name = issue({.dns_names = {"127.0.0.1"}}, &authority_);
   EXPECT_THAT(refusal(by_name, "127.0.0.1", trusting(authority_)).message(), HasSubstr("it is for 127.0.0.1, not address 127.0.0.1"));

@@ -254,6 +254,7 @@ TEST_F(TlsTransport, StopWakesReceive) {
   EXPECT_EQ(error.code(), ErrorCode::interrupted);
 }
 
+// protocol.md 21
 TEST_F(Handshake, OldVersionIsRefusedInPlainWords) {
   TestServer server([&](Peer& peer) { EXPECT_FALSE(peer.start_tls(identity_, {.version_max = TLS1_1_VERSION, .security_level = 0})); });
   const Error error = error_of([&] { connect_to(server, kHost, policy()); });
@@ -284,6 +285,7 @@ struct Banner {
   std::string language;
 };
 
+// protocol.md 22
 TEST_F(Handshake, CleartextOnTheTlsPortIsRecognised) {
   for (const Banner& banner :
        {Banner{"+OK POP3 ready\r\n", "speaks cleartext POP3: \"+OK POP3 ready\""},
@@ -303,6 +305,7 @@ TEST_F(Handshake, CleartextOnTheTlsPortIsRecognised) {
   }
 }
 
+// protocol.md 26
 TEST_F(Handshake, EndInItIsALostConnection) {
   TestServer server([](Peer& peer) { peer.read(); });
   const Error error = error_of([&] { connect_to(server, kHost, policy()); });
@@ -310,6 +313,7 @@ TEST_F(Handshake, EndInItIsALostConnection) {
   EXPECT_THAT(error.message(), HasSubstr("during the TLS handshake"));
 }
 
+// protocol.md 17
 TEST_F(Handshake, SilenceEndsAtTheDeadline) {
   options_.tls_timeout = std::chrono::milliseconds(50);
   TestServer server([](Peer& peer) { peer.wait_for_end(); });
@@ -395,6 +399,7 @@ TEST_F(StartTls, CleartextInPlaceOfTheHandshakeIsRefused) {
   EXPECT_THAT(error.message(), HasSubstr("agreed to STLS but then speaks no TLS: \"-ERR unknown command\""));
 }
 
+// protocol.md 25
 TEST_F(Connect, DeadFirstAddressIsPassedOver) {
   TestServer server([](Peer& peer) {
     peer.write("+OK\r\n");
