@@ -164,10 +164,16 @@ TEST_F(Certificate, WildcardStandsForOneWholeLabel) {
   refusal(issue({.dns_names = {"po*.example.org"}}, &authority_), kHost, trusting(authority_));
 }
 
-// protocol.md 18, 19
+// protocol.md 18
 TEST_F(Certificate, NameCutByNulIsRefusedAndEscaped) {
   const Identity identity = issue({.dns_names = {std::string("pop.example.org\0.evil.example", 29)}}, &authority_);
   EXPECT_THAT(refusal(identity, kHost, trusting(authority_)).message(), HasSubstr("pop.example.org\\x00.evil.example"));
+}
+
+// protocol.md 19
+TEST_F(Certificate, ControlAndEightBitCharactersOfANameAreEscaped) {
+  const Identity identity = issue({.dns_names = {"p\xfc\x1b[2J.example.org"}}, &authority_);
+  EXPECT_THAT(refusal(identity, kHost, trusting(authority_)).message(), HasSubstr("p\\xfc\\x1b[2J.example.org"));
 }
 
 TEST_F(Certificate, AddressNeedsAnAddressInTheCertificateAndSendsNoServerName) {
