@@ -31,6 +31,7 @@ class CrashModel {
   bool chance(std::uint64_t in) { return below(in) == 0; }
   [[nodiscard]] FaultKind fault();
 
+  void unique_ids_change();
   void mail_comes();
   std::string new_message();
   [[nodiscard]] bool may_come(const std::string& octets) const;
@@ -57,6 +58,8 @@ class CrashModel {
   Messages deleted_;                 // by the reader
   const bool is_mbox_;
   const std::unique_ptr<CrashMailstore> mailstore_;
+  bool all_known_ = false;  // the last sync had no trouble
+  bool may_have_deleted_ = false;
   std::string story_;
 };
 
