@@ -84,13 +84,16 @@ void CrashModel::live() {
   check(true);
 }
 
-// As a provider's migration does it. popsync cannot tell that they are the same of less than three messages, of one without a header, and of one
-// without Message-ID that its own DELE may have taken (docs/durability.md).
+// As a provider's migration does it. popsync cannot tell that they are the same of less than three messages, of one without a whole header, and of
+// one without Message-ID that its own DELE may have taken (docs/durability.md).
 void CrashModel::unique_ids_change() {
   constexpr std::size_t kRecognised = 5;
   if (!all_known_ || may_have_deleted_ || server_.count() < kRecognised || !chance(4)) return;
-  const std::vector<std::string> messages = server_.messages();
-  if (!std::ranges::all_of(messages, [](const std::string& message) { return message.find("Subject:") != std::string::npos; })) return;
+  const auto recognisable = [](const std::string& message) {
+    const auto header_end = message.find("\r\n\r\n");
+    return header_end != std::string::npos && message.find("Subject:") < header_end;
+  };
+  if (!std::ranges::all_of(server_.messages(), recognisable)) return;
   server_.rekey();
   tell("the server gives all its messages new unique-ids");
 }
@@ -130,6 +133,7 @@ std::string CrashModel::new_message() {
 
 void CrashModel::server_misbehaves() {
   const std::size_t which = chance(2) ? 0 : below(kServers.size());
+  well_behaved_ = which == 0;
   server_.set_knobs({});
   server_.change(kServers.at(which));
   tell(std::string("the server ") + kServerNames.at(which));
@@ -153,7 +157,7 @@ void CrashModel::sync_struck() {
        std::to_string(static_cast<int>(struck.leave)) + ": fetched " + std::to_string(report.fetched) + ", deleted " +
        std::to_string(report.deleted) + ", error: " + report.error.text());
   may_have_deleted_ = may_have_deleted_ || struck.leave != Leave::keep;
-  all_known_ = report.struck.text().empty() && report.error.text().empty();
+  all_known_ = well_behaved_ && report.struck.text().empty() && report.error.text().empty();
   const bool ended_well = report.crashed ? report.exit_status == Machine::kCrashed : report.exit_status == 0 || report.exit_status == 74;
   if (!ended_well) fail("exit status " + std::to_string(report.exit_status));
 }

@@ -58,7 +58,8 @@ class CrashModel {
   Messages deleted_;                 // by the reader
   const bool is_mbox_;
   const std::unique_ptr<CrashMailstore> mailstore_;
-  bool all_known_ = false;  // the last sync had no trouble
+  bool well_behaved_ = true;  // the server, in this session
+  bool all_known_ = false;    // the last sync had no trouble
   bool may_have_deleted_ = false;
   std::string story_;
 };
