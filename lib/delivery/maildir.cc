@@ -145,7 +145,7 @@ Maildir Maildir::make(Fs& fs, const std::string& path, const MailstoreOwner& own
   refuse_shared_root(fs, root.get(), path);
   refuse_unsuitable(path, inspect_root(fs, root.get(), owner.install_key), owner.account_name);
   for (const std::string& folder : kFolders) make_folder(fs, root.get(), folder);
-  const UniqueFd tmp = make_folder(fs, root.get(), "tmp");
+  const UniqueFd tmp = need_folder(fs, root.get(), "tmp", path, owner.account_name);
   const UniqueFd ours = make_folder(fs, tmp.get(), std::string(kOurFolder));
   MailstoreId id = read_id(fs, root.get()).value_or(MailstoreId{.id = to_hex(random_octets(16)), .install_key = owner.install_key, .accounts = {}});
   add_to_id(fs, ours.get(), id, owner);

@@ -77,8 +77,11 @@ void end_suspension(state::StateStore& store, const state::AccountRow& account, 
   transaction.commit();
   mailstore.staging().trust_disk();
   sync_or_suspend(store, account, mailstore, [&] { mailstore.staging().sync(); });
+  // A folder that was never trusted (of an older popsync, or without power at its making) was not suspended: nothing to tell.
+  const bool was_told = !mailstore.row.suspended.empty();
   mailstore.row.suspended.clear();
   mailstore.row.sync_failures = 0;
+  if (!was_told && copied == 0) return;
   log_info(account.name, "the disk of " + escaped(mailstore.row.path) + " syncs again, the suspension is over; " + counted(copied, "message") +
                              " copied to fresh files");
 }

@@ -261,6 +261,23 @@ TEST_F(FailingDiskTest, WithNothingInDoubtASuspensionEndsOnceTheDiskSyncs) {
   EXPECT_EQ(inode_of("new/a"), before);
 }
 
+TEST_F(FailingDiskTest, AFolderThatWasNeverTrustedIsTrustedWithoutAWord) {
+  publish({"a"});
+  mailstore_->maildir->staging().distrust_disk();
+  const auto told_by_recovery = [this] {
+    (void)testing::internal::GetCapturedStderr();
+    testing::internal::CaptureStderr();
+    EXPECT_FALSE(recover());
+    std::string told = testing::internal::GetCapturedStderr();
+    testing::internal::CaptureStderr();
+    return told;
+  };
+  EXPECT_EQ(told_by_recovery(), "");
+  EXPECT_TRUE(mailstore_->maildir->staging().trusts_disk());
+  store_->suspend({mailstore_->row.id}, "its disk failed");
+  EXPECT_THAT(told_by_recovery(), HasSubstr("the suspension is over"));
+}
+
 // The state's disk may be the failing one; then its COMMIT ends the process before the suspension is recorded.
 TEST_F(FailingDiskTest, TheMarkInStagingMakesRecoveryCopyThoughTheStateNeverHeard) {
   fail_new_once();
