@@ -14,6 +14,7 @@ using state::MessageRow;
 using state::RowState;
 
 constexpr std::size_t kNone = static_cast<std::size_t>(-1);
+constexpr std::chrono::hours kRenewAge{24};  // one that can never be looked at costs a write a day, not one for each poll
 
 // Entries and rows of one unique-id; the pairs that belong together.
 struct Group {
@@ -217,6 +218,8 @@ class Planner {
   }
 
   void settle(std::size_t index, const MessageRow& row, bool due) {
+    // It is listed, but nothing is known before it was looked at, and the session may break before that: its absence begins anew.
+    if (row.absent_since && absence_is_dated(row)) plan_.absent.push_back(row.id);
     if (row.tries >= kTriesMax) {  // what cannot be looked at stays as it is, here and there
       ++plan_.known;
       return;
@@ -246,6 +249,10 @@ class Planner {
     return !in_doubt_.contains(uid.octets) && std::ranges::all_of(groups_[uid.octets].entries, [&](std::size_t i) {
       return row_of_[i] != kNone && rows_[row_of_[i]].state != RowState::held;
     });
+  }
+
+  [[nodiscard]] bool absence_is_dated(const MessageRow& row) const {
+    return row.absent_since_listing != policy_.complete_listings || policy_.now - *row.absent_since >= kRenewAge;
   }
 
   [[nodiscard]] bool gone_for_long(const MessageRow& row) const {

@@ -72,7 +72,7 @@ struct FetchPlan {
   std::vector<Removal> remove;
   std::vector<Hold> hold;                                           // too big, not held yet
   std::vector<std::pair<state::RowId, std::uint64_t>> first_sizes;  // rows that had no list_size
-  std::vector<state::RowId> absent;                                 // missing for the first time
+  std::vector<state::RowId> absent;                                 // missing for the first time, or listed again and to be settled
   std::vector<state::RowId> returned;                               // missing before, here again, nothing to settle
   std::vector<state::RowId> forget;
   bool counts_as_listing = false;  // some row is missing and the listing is credible

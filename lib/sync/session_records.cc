@@ -13,7 +13,7 @@
 namespace popsync::sync {
 
 void SessionRecords::record_plan(const FetchPlan& plan, const net::MaildropListing& listing) {
-  if (listing.complete) account_.last_listing_count = listing.entries.size();
+  if (listing.complete && !listing.entries.empty()) account_.last_listing_count = listing.entries.size();
   if (plan.counts_as_listing) ++account_.complete_listings;
   if (!plan.changes_rows()) return;
   auto transaction = store_.begin();

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "support/maildrop_server.h"
 #include "support/message_corpus.h"
 #include "support/program_home.h"
@@ -93,6 +95,50 @@ TEST_F(UniqueIdTrouble, ASecondEqualMessageBehindOneUniqueIdIsComparedOnce) {
   EXPECT_EQ(sync().fetched, 0U);
   EXPECT_EQ(server.record().count("RETR"), 2U);
   EXPECT_EQ(stored(), as_stored({message("one")}));
+}
+
+// A row is given up after two more listings without its message. One that showed the message, in a session that broke, ends the count.
+TEST_F(UniqueIdTrouble, AMessageBehindAnEqualUniqueIdIsStillKnownAfterComingAndGoing) {
+  std::size_t looks = 0;
+  const auto look = [&] {  // with a new message in the place of the last one, so that the maildrop is listed whole
+    server.remove("other " + std::to_string(looks++));
+    server.add(message("other", std::string(looks, 'x') + "\r\n"), "other " + std::to_string(looks));
+    return popsync.sync();
+  };
+  server.add(message("one"), "same");
+  server.add(message("three"), "same");
+  look();
+  server.remove("same");  // the first of the two
+  look();
+  look();
+  server.add(message("one"), "same");
+  server.change([](MaildropKnobs& knobs) { knobs.faults = {{.verb = "RETR", .close = true}}; });
+  EXPECT_TRUE(look().error.has_value());
+  server.change([](MaildropKnobs& knobs) { knobs.faults.clear(); });
+  server.remove("same");
+  server.remove("same");
+  server.add(message("three"), "same");
+  look();
+  server.add(message("one"), "same");
+  look();
+  EXPECT_EQ(std::ranges::count(stored(), as_stored({message("one")}).front()), 1);
+}
+
+// Such a listing is one of an outage. The one behind it is short, too, and to believe it would fetch everything anew to compare.
+TEST_F(UniqueIdTrouble, AShortListingBehindAnEmptyOneProvesNoAbsence) {
+  for (const char* subject : {"one", "two", "three"}) server.add(message(subject));
+  sync();
+  server.change([](MaildropKnobs& knobs) { knobs.empty_listing = true; });
+  sync();
+  server.change([](MaildropKnobs& knobs) {
+    knobs.empty_listing = false;
+    knobs.stat_reply = "+OK 1 100";
+    for (const int missing : {1, 2}) knobs.list_lines[missing] = knobs.uidl_lines[missing] = "";
+  });
+  sync();
+  server.change([](MaildropKnobs& knobs) { knobs = {}; });
+  sync();
+  EXPECT_EQ(server.record().count("RETR"), 3U);
 }
 
 TEST_F(UniqueIdTrouble, AServerThatHasNoUidlTodayIsAskedAgainAndNothingIsFetchedTwice) {

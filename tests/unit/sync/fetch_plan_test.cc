@@ -197,6 +197,21 @@ TEST(FetchPlan, AMessageThatReturnsIsSettledByContent) {
   EXPECT_THAT(found.returned, IsEmpty());
 }
 
+// Listed, but not looked at yet: should the session break, it was not missing all the time.
+TEST(FetchPlan, TheAbsenceOfWhatIsListedAgainBeginsAnew) {
+  PlanPolicy policy = keep();
+  policy.complete_listings = 100;
+  const auto noted = [&](std::chrono::seconds age, std::uint64_t listing, std::uint32_t tries) {
+    MessageRow returning = absent(row(7, "a", 10), kNow - age, listing);
+    returning.tries = tries;
+    return plan({entry(1, "a", 10)}, {returning}, policy).absent;
+  };
+  EXPECT_THAT(noted(1h, 99, 0), ElementsAre(7));
+  EXPECT_THAT(noted(24h, 100, 0), ElementsAre(7));
+  EXPECT_THAT(noted(1h, 99, kTriesMax), ElementsAre(7));
+  EXPECT_THAT(noted(24h - 1s, 100, kTriesMax), IsEmpty());  // that changes too little to write it at each poll
+}
+
 TEST(FetchPlan, AMessageThatWasNeverStoredReturnsWithoutARetr) {
   const FetchPlan found = plan({entry(1, "a", 10)}, {absent(row(7, "a", 10, RowState::seen), kNow - 1h, 3)}, keep());
   EXPECT_THAT(fetched(found), IsEmpty());
