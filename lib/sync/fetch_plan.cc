@@ -273,12 +273,9 @@ class Planner {
       plan_.absent.push_back(row.id);
       return;
     }
-    const bool uid_still_listed = !groups_[row.uid.octets].entries.empty();
     const std::uint64_t missed =
         policy_.complete_listings - std::min(policy_.complete_listings, row.absent_since_listing.value_or(policy_.complete_listings));
-    const bool settled = all_entries_settled(row.uid);
-    const bool replaced = uid_still_listed && missed >= kRetireListings;
-    if (settled && (replaced || (missed >= kForgetListings && gone_for_long(row)))) plan_.forget.push_back(row.id);
+    if (all_entries_settled(row.uid) && missed >= kForgetListings && gone_for_long(row)) plan_.forget.push_back(row.id);
   }
 
   std::span<const ListingEntry> listing_;

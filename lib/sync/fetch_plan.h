@@ -21,7 +21,6 @@ constexpr std::uint32_t kTriesMax = 3;         // refused by the server so often
 constexpr std::uint32_t kDeletionsMax = 3;     // DELE that did not last so often: no more of it
 constexpr std::uint64_t kForgetListings = 10;  // a row is forgotten when it was missing from so many complete listings
 constexpr std::chrono::days kForgetAge{30};    // and for so long: capped views (Gmail) bring messages back
-constexpr std::uint64_t kRetireListings = 2;   // a row whose unique-id is listed with other sizes goes sooner
 
 struct PlanPolicy {
   LeavePolicy leave;

@@ -97,7 +97,7 @@ TEST_F(UniqueIdTrouble, ASecondEqualMessageBehindOneUniqueIdIsComparedOnce) {
   EXPECT_EQ(stored(), as_stored({message("one")}));
 }
 
-// A row is given up after two more listings without its message. One that showed the message, in a session that broke, ends the count.
+// That the unique-id is listed for another message gives no row up, and a session that broke before it was compared counts for nothing.
 TEST_F(UniqueIdTrouble, AMessageBehindAnEqualUniqueIdIsStillKnownAfterComingAndGoing) {
   std::size_t looks = 0;
   const auto look = [&] {  // with a new message in the place of the last one, so that the maildrop is listed whole
