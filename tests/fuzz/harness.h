@@ -17,6 +17,7 @@ void session(std::string_view octets);
 void config_loader(std::string_view octets);
 void mbox_format(std::string_view octets);
 void recovery(std::string_view octets);
+void mbox_recovery(std::string_view octets);
 
 struct Harness {
   std::string_view name;  // also that of its folder in corpus/
@@ -30,6 +31,7 @@ inline constexpr std::array kHarnesses = {
     Harness{.name = "config_loader", .run = config_loader},
     Harness{.name = "mbox_format", .run = mbox_format},
     Harness{.name = "recovery", .run = recovery, .mutations = 40},
+    Harness{.name = "mbox_recovery", .run = mbox_recovery, .mutations = 40},
 };
 
 // Ends the process (abort) if a claim does not hold. Not an exception: what is under test may catch it.

@@ -7,21 +7,16 @@
 //   D M   the mailstore is suspended; or marked as not synced
 #include "sync/recovery.h"
 
-#include <spdlog/sinks/null_sink.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <map>
-#include <memory>
 #include <string>
 #include <vector>
 
-#include "base/log.h"
 #include "delivery/maildir_name.h"
 #include "fuzz/harness.h"
-#include "state/transaction.h"
-#include "support/temp_folder.h"
+#include "fuzz/recovery_ground.h"
 
 namespace popsync::fuzz {
 namespace {
@@ -40,44 +35,21 @@ struct Message {
   bool suspect = false;
 };
 
-// The state lives as long as the process: opening one costs more than a recovery.
-struct State {
-  State() { log_to(std::make_shared<spdlog::sinks::null_sink_mt>()); }
-  test::TempFolder folder{"fuzz-recovery"};
-  std::unique_ptr<state::StateStore> store = state::StateStore::open(folder / "state");
-};
-State& the_state() {
-  static State state;
-  return state;
-}
-
-std::string content_of(const stdfs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+RecoveryGround& the_ground() {
+  static RecoveryGround ground("fuzz-recovery");
+  return ground;
 }
 
 // An account and its Maildir, gone afterwards.
 class Site {
  public:
   Site() {
-    account_.id = "0123456789abcdef";
-    account_.name = "work";
-    account_.host = "pop.example.org";
-    account_.user = "me";
-    auto transaction = store_.begin();
-    transaction.insert_account(account_);
-    transaction.commit();
-    mailstore_.emplace(sync::open_mailstore(store_, real_fs(), account_, {.path = path_}));
+    mailstore_.emplace(sync::open_mailstore(store_, real_fs(), account_.row(), {.path = path_}));
     staging_ = stdfs::read_symlink("/proc/self/fd/" + std::to_string(mailstore_->staging().dir()));
   }
   Site(const Site&) = delete;
   Site& operator=(const Site&) = delete;
-  ~Site() {
-    auto transaction = store_.begin();
-    transaction.forget_account(account_.id);
-    transaction.commit();
-    stdfs::remove_all(path_);
-  }
+  ~Site() { stdfs::remove_all(path_); }
 
   void set_up(Input& input) {
     while (!input.empty()) {
@@ -99,7 +71,7 @@ class Site {
       claim(mail_after.contains(path) && mail_after.at(path) == content, "no file in new/ or cur/ is touched");
     }
     claim(mailstore_->staging().names().empty(), "staging is empty afterwards");
-    claim(store_.staged(account_.id).empty(), "no row is left undecided");
+    claim(store_.staged(account_.row().id).empty(), "no row is left undecided");
     for (const Message& message : messages_) check_message(message, mail_before, staged_before, mail_after);
     claim(found.dropped <= staged_before.size() + messages_.size(), "no more is dropped than was there");
     const sync::Recovered again = recover();
@@ -123,21 +95,11 @@ class Site {
   }
 
   state::RowId record(const Message& message) {
-    const delivery::Prints prints = delivery::prints_of(message.content);
+    state::NewStaged staged = staged_row(account_.row().id, mailstore_->row, message.name, message.content);
+    staged.suspect = message.suspect;
+    staged.at = clock_.wall();
     auto transaction = store_.begin();
-    const state::RowId row = transaction.insert_staged({.account = account_.id,
-                                                        .mailstore = mailstore_->row.id,
-                                                        .uid = {"uid of " + message.name},
-                                                        .list_size = message.content.size(),
-                                                        .prints = {.wire_octets = message.content.size(),
-                                                                   .stored_size = prints.stored_size,
-                                                                   .sha256 = prints.sha256,
-                                                                   .fingerprint = prints.fingerprint,
-                                                                   .header_hash = prints.header_hash,
-                                                                   .has_message_id = false},
-                                                        .name = message.name,
-                                                        .suspect = message.suspect,
-                                                        .at = clock_.wall()});
+    const state::RowId row = transaction.insert_staged(staged);
     if (message.published) transaction.record_published(row, !message.suspect, clock_.wall());
     transaction.commit();
     return row;
@@ -191,8 +153,8 @@ class Site {
   // Opens the mailstore anew, as the next process does. On a disk that works nothing may be thrown: the account would be stuck for ever.
   sync::Recovered recover() {
     try {
-      mailstore_.emplace(sync::open_mailstore(store_, real_fs(), account_, {.path = path_}));
-      return sync::recover(store_, real_fs(), clock_, account_, &*mailstore_);
+      mailstore_.emplace(sync::open_mailstore(store_, real_fs(), account_.row(), {.path = path_}));
+      return sync::recover(store_, real_fs(), clock_, account_.row(), &*mailstore_);
     } catch (const std::exception& error) {
       claim(false, std::string("recovery does its work: ") + error.what());
       throw;
@@ -222,7 +184,7 @@ class Site {
     const auto staged = staged_before.find(message.name);
     const bool right_staged = staged != staged_before.end() && staged->second == message.content;
     const bool was_found = holds(mail_before, message.name);
-    const auto published = store_.published(account_.id);
+    const auto published = store_.published(account_.row().id);
     const auto row = std::ranges::find(published, message.row, &state::PublishedRow::id);
     if (row == published.end()) {
       claim(!message.published, "a published row stays");
@@ -230,18 +192,18 @@ class Site {
       return;
     }
     if (right_staged) claim(holds(mail_after, row->name, &message.content) || (message.published && was_found), "a whole staged message is stored");
-    const auto rows = store_.messages(account_.id);
+    const auto rows = store_.messages(account_.row().id);
     const bool removable = std::ranges::find(rows, message.row, &state::MessageRow::id)->removable;
     claim(!message.suspect || !removable, "a suspect message stays on the server");
     if (message.published && staged == staged_before.end()) return;  // none of recovery's business
     claim(!removable || holds(mail_after, row->name), "what may be deleted on the server is here");
   }
 
-  state::StateStore& store_ = *the_state().store;
-  stdfs::path path_ = the_state().folder / "mail";
+  state::StateStore& store_ = *the_ground().store;
+  AccountForAWhile account_{store_};
+  stdfs::path path_ = the_ground().folder / "mail";
   stdfs::path staging_;
   ManualClock clock_;
-  state::AccountRow account_;
   std::optional<sync::OpenMailstore> mailstore_;
   std::vector<Message> messages_;
   std::size_t strangers_ = 0;
