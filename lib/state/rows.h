@@ -132,8 +132,8 @@ struct AccountRow {
   bool secret_worked = false;
   std::uint64_t delivered_total = 0;
   std::uint64_t octets_total = 0;
-  std::uint64_t complete_listings = 0;  // counts up while messages are missing
-  std::uint64_t last_listing_count = 0;
+  std::uint64_t complete_listings = 0;            // counts up while messages are missing
+  std::uint64_t last_listing_count = 0;           // messages in the last complete listing that was not empty
   std::uint32_t equal_settlements = 0;            // sizes changed while the message did not
   std::uint32_t rekeyings = 0;                    // sessions in which all unique-ids had changed, without a quiet one between
   bool top_fails = false;                         // the answers to TOP fell out of step: not asked any more

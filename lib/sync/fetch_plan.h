@@ -31,7 +31,7 @@ struct PlanPolicy {
   bool clock_trusted = true;
   WallTime now{};
   std::uint64_t complete_listings = 0;
-  std::uint64_t last_listing_count = 0;
+  std::uint64_t last_listing_count = 0;  // not counting empty ones
 };
 
 // A row that a message may be.

@@ -25,7 +25,7 @@ TEST_P(Model, KeepsEveryMessageExactlyOnce) {
     CrashModel(std::stoull(only)).live();
     return;
   }
-  const std::uint64_t seeds = (thorough() ? kSeedsThorough : kSeeds) / kParts;
+  const std::uint64_t seeds = random_cases(kSeeds, kSeedsThorough) / kParts;
   const std::uint64_t first = 1 + GetParam() * seeds;
   std::cout << "[ seeds    ] " << first << " to " << first + seeds - 1 << '\n';
   for (std::uint64_t seed = first; seed < first + seeds && !HasFailure(); ++seed) CrashModel(seed).live();

@@ -94,8 +94,8 @@ TEST_P(Fuzz, WhatIsClaimedHoldsForTheCorpusAndWhatIsNearIt) {
   };
   for (const std::string& input : corpus) run(input);
   Mutator mutator(corpus, seed);
-  const std::size_t mutations = GetParam().mutations * (test::thorough() ? kThoroughly : 1);
-  for (std::size_t i = 0; i < mutations; ++i) run(mutator.next());
+  const std::uint64_t mutations = test::random_cases(GetParam().mutations, GetParam().mutations * kThoroughly);
+  for (std::uint64_t i = 0; i < mutations; ++i) run(mutator.next());
 }
 
 INSTANTIATE_TEST_SUITE_P(Harnesses, Fuzz, testing::ValuesIn(kHarnesses), [](const auto& test) { return std::string(test.param.name); });

@@ -9,7 +9,8 @@
 #include <iostream>
 #include <random>
 #include <string>
-#include <string_view>
+
+#include "support/thoroughness.h"
 
 namespace popsync::test {
 
@@ -23,10 +24,9 @@ std::uint64_t seed() {
 }  // namespace
 
 Sweep::Sweep(std::size_t thinned_to_every) {
-  const char* wanted = ::getenv("POPSYNC_LONG");
-  if (wanted != nullptr && std::string_view(wanted) == "1") return;
+  if (thorough()) return;
   const std::uint64_t chosen = seed();
-  step = thinned_to_every;
+  step = every(thinned_to_every);
   first = 1 + chosen % step;
   std::cout << "POPSYNC_SEED=" << chosen << ": every " << step << "th step from " << first << " on\n";
 }

@@ -321,7 +321,7 @@ TEST(SessionModel, WhateverTheServerDoesEachMessageIsDeliveredOnceAndDeletedOnly
     live(std::stoull(only));
     return;
   }
-  const std::uint64_t seeds = test::thorough() ? kSeedsThorough : kSeeds;
+  const std::uint64_t seeds = test::random_cases(kSeeds, kSeedsThorough);
   for (std::uint64_t seed = 1; seed <= seeds && !HasFailure(); ++seed) live(seed);
 }
 
