@@ -256,6 +256,8 @@ std::optional<std::string> LockedMbox::sha256_of(std::uint64_t offset, std::uint
   return digest.finish();
 }
 
+bool LockedMbox::is_at_line(std::uint64_t offset) { return offset == 0 || fs_.read_at(fd_.get(), offset - 1, 2).find('\n') != std::string::npos; }
+
 bool LockedMbox::ends_torn_in(std::uint64_t offset, const std::string& padding, std::span<const std::string> names) {
   const std::uint64_t end = size();
   if (end <= offset) return false;

@@ -69,6 +69,8 @@ class LockedMbox {
   void append(const std::string& padding, std::span<const std::string> names);
   // SHA-256 of a part of the file; empty if the file ends within it.
   [[nodiscard]] std::optional<std::string> sha256_of(std::uint64_t offset, std::uint64_t length);
+  // What stands there begins a line, or is the end of one: an entry (or its padding) there is one to every reader.
+  [[nodiscard]] bool is_at_line(std::uint64_t offset);
   // The file ends behind `offset`, within `padding` and the staged entries, and each octet there is theirs or zero (a power cut leaves pages of
   // zeros).
   [[nodiscard]] bool ends_torn_in(std::uint64_t offset, const std::string& padding, std::span<const std::string> names);

@@ -8,7 +8,10 @@
 namespace popsync::delivery {
 namespace {
 
-bool whole_in_place(LockedMbox& mbox, const PendingEntry& entry) { return mbox.sha256_of(entry.offset, entry.length) == entry.sha256; }
+// Behind octets that end no line (zeros where another entry was torn) its From_ line is none, and readers see no message.
+bool whole_in_place(LockedMbox& mbox, const PendingEntry& entry) {
+  return mbox.is_at_line(entry.offset) && mbox.sha256_of(entry.offset, entry.length) == entry.sha256;
+}
 
 std::size_t first_not_in_place(LockedMbox& mbox, const std::vector<PendingEntry>& entries) {
   std::size_t first = 0;

@@ -287,6 +287,22 @@ TEST_F(MboxTest, PagesOfZerosInATailOfOursAreATornWrite) {
   EXPECT_EQ(content(), kForeign);
 }
 
+// Where the staged file of the second is gone nothing can be cut, and the third, whole where it was written, has no From_ line that a reader would
+// know.
+TEST_F(MboxTest, AnEntryBehindTheZerosOfAnotherIsNoMessageAndIsAppendedAgain) {
+  put(kForeign);
+  const auto names = stage(kThree);
+  const auto entries = intend(names);
+  append(names);
+  std::string torn = content();
+  const auto body = torn.find("\n\n", entries[1].offset);
+  torn.replace(body, entries[2].offset - body, entries[2].offset - body, '\0');
+  put(torn);
+  stdfs::remove(staged_path(names[1]));
+  EXPECT_THAT(settled(entries), ElementsAre(EntryFate::appended, EntryFate::lost, EntryFate::absent));
+  EXPECT_EQ(content(), torn);
+}
+
 TEST_F(MboxTest, ATailThatIsNotAllOursStays) {
   put(kForeign);
   const auto entries = intend(stage(kThree));
