@@ -5,6 +5,8 @@
 #include <string_view>
 #include <unordered_set>
 
+#include "sync/rekeying.h"
+
 namespace popsync::sync {
 namespace {
 
@@ -35,7 +37,10 @@ Judgement judge(const state::KnownListing& listing, const net::Glance& glance, b
   if (drop.count == listing.count) return drop.octets == listing.octets ? Judgement{.seen = Seen::nothing_new} : Judgement{};
   const std::uint64_t fresh_max = pipelining ? net::kListedOneByOneMax : kListedInTurnMax;
   if (drop.count < listing.count || drop.count - listing.count > fresh_max) return {};
-  return {.seen = Seen::new_messages, .fresh = static_cast<std::uint32_t>(drop.count - listing.count)};
+  const std::uint64_t fresh = drop.count - listing.count;
+  // So many may be messages of ours that are back under new unique-ids; the complete listing, with which that is found out, is hardly dearer.
+  if (fresh >= kVanishedMin && fresh * 100 >= drop.count * kUnknownPercentMin) return {};
+  return {.seen = Seen::new_messages, .fresh = static_cast<std::uint32_t>(fresh)};
 }
 
 bool fits(const state::KnownListing& listing, const pop3::DropListing& drop, std::span<const ListingEntry> fresh,

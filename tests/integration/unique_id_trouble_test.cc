@@ -141,6 +141,23 @@ TEST_F(UniqueIdTrouble, AShortListingBehindAnEmptyOneProvesNoAbsence) {
   EXPECT_EQ(server.record().count("RETR"), 3U);
 }
 
+// A maildrop that is taken away, gets mail meanwhile, and is put back: some servers give its messages new unique-ids.
+TEST_F(UniqueIdTrouble, AMaildropThatComesBackWithNewUniqueIdsIsNotFetchedAgain) {
+  const std::vector<std::string> subjects = {"one", "two", "three", "four", "five", "six", "seven", "eight"};
+  std::vector<std::string> before;
+  for (const std::string& subject : subjects) before.push_back(server.add(message(subject)));
+  sync();
+  for (const std::string& uid : before) server.remove(uid);
+  sync();
+  server.add(message("during the outage"));
+  EXPECT_EQ(sync().fetched, 1U);
+  sync();
+  for (const std::string& subject : subjects) server.add(message(subject));
+  EXPECT_EQ(sync().fetched, 0U);
+  EXPECT_EQ(sync().fetched, 0U);
+  EXPECT_EQ(stored(), as_stored(server.messages()));
+}
+
 TEST_F(UniqueIdTrouble, AServerThatHasNoUidlTodayIsAskedAgainAndNothingIsFetchedTwice) {
   server.add(message("one"), "first");
   sync();

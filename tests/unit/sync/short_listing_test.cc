@@ -21,6 +21,8 @@ const WallTime kNow = from_unix_seconds(1'700'000'000);
 const std::string kPolicy = "keep";
 
 KnownListing three() { return {.policy = kPolicy, .count = 3, .octets = 600, .last = {"c"}, .completed = kNow - 1h, .looks = 5}; }
+KnownListing one() { return {.policy = kPolicy, .count = 1, .octets = 200, .last = {"c"}, .completed = kNow - 1h, .looks = 5}; }
+KnownListing many() { return {.policy = kPolicy, .count = 1'000, .octets = 600, .last = {"c"}, .completed = kNow - 1h, .looks = 5}; }
 KnownListing none() { return {.policy = kPolicy, .count = 0, .octets = 0, .last = {}, .completed = kNow - 1h, .looks = 5}; }
 
 ListingEntry entry(std::uint32_t number, const std::string& uid, std::optional<std::uint64_t> size) {
@@ -79,10 +81,13 @@ const std::vector<Case>& cases() {
       {"empty and empty", none(), {{.count = 0, .octets = 0}}, "", Seen::nothing_new},
       // Something has come.
       {"one more", three(), {{.count = 4, .octets = 700}}, "c", Seen::new_messages, 1},
-      {"as many as are listed one by one", three(), {{.count = 3 + 256, .octets = 99'999}}, "c", Seen::new_messages, 256},
-      {"more than are listed one by one", three(), {{.count = 3 + 257, .octets = 99'999}}, "c", Seen::unclear},
+      {"as many as are listed one by one", many(), {{.count = 1'000 + 256, .octets = 99'999}}, "c", Seen::new_messages, 256},
+      {"more than are listed one by one", many(), {{.count = 1'000 + 257, .octets = 99'999}}, "c", Seen::unclear},
       {"a few in turn", three(), {{.count = 3 + 4, .octets = 99'999}}, "c", Seen::new_messages, 4, false},
       {"more than a few in turn", three(), {{.count = 3 + 5, .octets = 99'999}}, "c", Seen::unclear, 0, false},
+      {"two that are most of it", one(), {{.count = 1 + 2, .octets = 99'999}}, "c", Seen::new_messages, 2},
+      {"nearly four fifths of it", three(), {{.count = 3 + 11, .octets = 99'999}}, "c", Seen::new_messages, 11},
+      {"four fifths of it, which may be old ones under new unique-ids", three(), {{.count = 3 + 12, .octets = 99'999}}, "c", Seen::unclear},
       {"the first messages of all", none(), {{.count = 1, .octets = 100}}, "", Seen::unclear},
       // Something does not fit.
       {"fewer", three(), {{.count = 2, .octets = 400}}, "", Seen::unclear},
