@@ -32,7 +32,7 @@ const std::map<std::string, Names> kMayInclude = {
 const std::map<std::string, Names> kLibraries = {
     {"Poco/", {"lib/net", "lib/observe", "daemon", "tests/support"}},
     {"sqlite3", {"lib/state", "tests/support"}},
-    {"SQLiteCpp/", {"lib/state"}},
+    {"SQLiteCpp/", {"lib/state", "tests/support"}},
     {"toml++/", {"lib/config"}},
     {"CLI/", {"daemon", "tests/support"}},
     {"systemd/", {"lib/observe"}},
