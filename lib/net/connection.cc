@@ -82,8 +82,8 @@ void Connection::hide(std::string_view secret) {
 
 void Connection::submit(const pop3::Command& command) {
   hide(pop3::secret_of(command));
-  if (trace_) trace_("C: " + pop3::to_trace(command));
   session_.submit(command);
+  if (trace_) trace_("C: " + pop3::to_trace(command));
 }
 
 void Connection::flush() {

@@ -179,6 +179,10 @@ void Pop3Client::log_in(const LoginOptions& options, const SecretProvider& secre
   const StatusLine answer = ahead ? say_ahead(commands, opening.glance_at) : say_in_turn(commands);
   auth::wipe(commands);
   if (answer.ok()) return;
+  // A refusal and a login beside each other: one of the answers belongs to something else, and what follows would be read wrongly.
+  if (connection_.session().state() != pop3::SessionState::authorization) {
+    throw Error(ErrorCode::desynchronised, "the server refused a part of the login and accepted it all the same: " + pop3::quoted(answer));
+  }
   if (answer.indicator == pop3::Indicator::challenge) throw Error(ErrorCode::desynchronised, "the server asks on where the login was complete");
   const ErrorCode code = pop3::classify_refusal(answer, RefusedStep::login);
   if (code == ErrorCode::login_refused && known_ && options.method == auth::Method::automatic && announces_other_logins()) {

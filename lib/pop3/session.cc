@@ -42,7 +42,11 @@ std::string_view other_protocol(std::string_view line) {
 }  // namespace
 
 void Session::submit(const Command& command) {
-  POPSYNC_ASSERT(allowed(command.verb, state_ahead()));
+  if (!allowed(command.verb, state_ahead())) {
+    const std::string_view name = name_of(command.verb);
+    throw Error(ErrorCode::desynchronised,
+                (name.empty() ? "a login" : std::string(name)) + " has no place behind what the server has answered so far");
+  }
   std::string wire = to_wire(command);
   output_.reserve(output_.size() + wire.size());
   output_ += wire;
@@ -75,7 +79,9 @@ void Session::receive(std::string_view octets, ReplySink& sink) {
 }
 
 void Session::tls_started() {
-  POPSYNC_ASSERT(outstanding_.empty() && output_.empty() && !decoder_.in_line());
+  if (!outstanding_.empty() || !output_.empty() || decoder_.in_line()) {
+    throw Error(ErrorCode::desynchronised, "TLS begins in the middle of the dialogue");
+  }
   state_ = SessionState::authorization;
 }
 

@@ -2,7 +2,8 @@
 // One POP3 session without a socket: commands go in, octets to send come out; octets of the server go in, replies come out. Commands that are
 // under way stand in a FIFO, because a reply carries nothing that says which command it answers: that FIFO is pipelining (RFC 2449 section 6.8),
 // and any surprise (a line that is no status line, octets that nobody asked for) is an Error after which the connection must be dropped without QUIT.
-// The states are those of RFC 1939: what may be said in which is asserted, what a +OK leads to is followed.
+// The states are those of RFC 1939. The server's answers lead from one to the next, so a command that the state does not allow is such an Error too:
+// what a server says must never end the process.
 #pragma once
 
 #include <cstddef>
@@ -35,8 +36,8 @@ enum class SessionState { greeting, authorization, transaction, update };
 
 class Session {
  public:
-  // Puts a command into the output. Asserts that the state allows it: the one that the commands under way lead to if all are answered +OK, so that
-  // what belongs behind a login may be sent together with it.
+  // Puts a command into the output. Error desynchronised if the state does not allow it: the one that the commands under way lead to if all are
+  // answered +OK, so that what belongs behind a login may be sent together with it.
   void submit(const Command& command);
   // What is to be sent now; wipe it after sending if it holds a secret.
   [[nodiscard]] std::string take_output();
@@ -46,7 +47,7 @@ class Session {
   void hide(std::string_view secret) { mask_.hide(secret); }
   [[nodiscard]] bool hides(std::string_view secret) const { return mask_.hides(secret); }
   [[nodiscard]] std::string shown(std::string_view foreign) const { return mask_.shown(foreign); }
-  // Makes the state that TLS begins with: authorization, and nothing remembered (RFC 2595 section 4).
+  // Makes the state that TLS begins with: authorization, and nothing remembered (RFC 2595 section 4). Error desynchronised if an answer is missing.
   void tls_started();
 
   [[nodiscard]] SessionState state() const { return state_; }

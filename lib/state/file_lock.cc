@@ -24,6 +24,10 @@ struct flock whole_file(short type) {
 }
 
 [[noreturn]] void fail(const std::string& what, const std::string& path) {
+  if (errno == ENOSPC || errno == EDQUOT) {
+    throw Error(ErrorCode::disk_full, "cannot " + what + " " + escaped(path) + ": " + errno_text(errno),
+                "popsync goes on by itself once there is room");
+  }
   throw Error(ErrorCode::state_unavailable, "cannot " + what + " " + escaped(path) + ": " + errno_text(errno),
               "the state directory must be on a local file system and belong to the user that runs popsync");
 }

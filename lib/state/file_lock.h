@@ -23,7 +23,7 @@ constexpr std::chrono::seconds kShortLockWait{30};  // a commit on a slow disk t
 class FileLock {
  public:
   // Takes the lock at once, or empty if another holds it. With `command` the holder's line is written. Throws Error state_unavailable if the file
-  // cannot be opened or locked (NFS without locks).
+  // cannot be opened or locked (NFS without locks), disk_full if there is no room for it.
   static std::optional<FileLock> try_take(const std::string& path, const std::string& command);
 
   // Waits for it, at most kShortLockWait; Error lock_held then. For locks that are held for moments only.

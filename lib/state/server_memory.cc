@@ -1,13 +1,37 @@
 // SPDX-License-Identifier: MIT
 #include "state/server_memory.h"
 
+#include <utility>
+
+#include "base/log.h"
 #include "state/columns.h"
 #include "state/state_store_impl.h"
 #include "state/transaction_hold.h"
 
 namespace popsync::state {
 
+void StateStore::begin_use_of_server_memory() {
+  {
+    const std::lock_guard lock(impl_->mutex);
+    if (impl_->use_mark) return;
+  }
+  // It holds the lock on commits: of two processes that start at once none takes the other's new mark for one left behind, and none reads what the
+  // other is about to forget.
+  auto transaction = begin();
+  UseMark mark(impl_->directory);
+  const auto left = marks_left_behind(impl_->directory);
+  if (!left.empty()) {
+    log_debug("", "an earlier popsync ended badly: what was remembered of servers is asked for again");
+    transaction.distrust_servers();
+  }
+  transaction.commit();
+  remove_marks(impl_->directory, left);  // not before: a crash between the two repeats both
+  const std::lock_guard lock(impl_->mutex);
+  if (!impl_->use_mark) impl_->use_mark.emplace(std::move(mark));
+}
+
 ServerMemory StateStore::server_memory(std::string_view account_id) {
+  begin_use_of_server_memory();
   const std::lock_guard lock(impl_->mutex);
   return guarded([&] {
     ServerMemory memory;
@@ -56,6 +80,11 @@ void Transaction::remember_server(std::string_view account, const ServerMemory& 
           row.bind(12, static_cast<std::int64_t>(memory.listing->looks));
         }
       });
+}
+
+void Transaction::distrust_servers() {
+  hold_->run("UPDATE server_memory SET capabilities_asked = NULL, before_login = NULL, after_login = NULL, listing_count = NULL",
+             [](SQLite::Statement&) {});
 }
 
 }  // namespace popsync::state

@@ -73,7 +73,8 @@ class StateStore {
     std::uint32_t deletions_max = 0;
   };
   bool has(std::string_view account_id, const DueWork& work);
-  // Empty if nothing was learnt yet.
+  // Empty if nothing was learnt yet. From the first call on this process counts as one that uses it; if an earlier one ended badly, what was
+  // remembered of all servers is forgotten first (use_mark.h).
   ServerMemory server_memory(std::string_view account_id);
   // Messages known in any way, held ones left out.
   std::uint64_t seen_count(std::string_view account_id);
@@ -97,6 +98,7 @@ class StateStore {
   friend class Transaction;
   struct Impl;
   explicit StateStore(std::unique_ptr<Impl> impl);
+  void begin_use_of_server_memory();
   std::unique_ptr<Impl> impl_;
 };
 

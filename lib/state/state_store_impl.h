@@ -5,12 +5,14 @@
 #include <SQLiteCpp/SQLiteCpp.h>
 
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <utility>
 
 #include "state/file_lock.h"
 #include "state/state_store.h"
+#include "state/use_mark.h"
 
 namespace popsync::state {
 
@@ -33,6 +35,7 @@ struct StateStore::Impl {
   std::mutex mutex;  // guards all below
   SQLite::Database database;
   std::unordered_map<const char*, SQLite::Statement> statements;
+  std::optional<UseMark> use_mark;  // once what is remembered of servers is used
   int log_pages = 0;
   int log_pages_max = kLogPagesMax;
   std::unordered_map<RowId, std::string> suspended;  // what the database did not take

@@ -49,6 +49,8 @@ class Transaction {
   void forget_account(std::string_view id);
   // In the place of what was remembered of the account's server before.
   void remember_server(std::string_view account, const ServerMemory& memory);
+  // What would lead a session to the same words again: capabilities and listings, of all accounts. What makes sessions more careful stays.
+  void distrust_servers();
 
   RowId insert_mailstore(std::string_view account, const std::string& path, const std::string& store_id, MailstoreKind kind = MailstoreKind::maildir);
   void set_mailstore_id(RowId mailstore, const std::string& store_id);

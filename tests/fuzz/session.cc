@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // A whole session against a server that may say anything: it ends, the secret leaves only where the gate allows it, and a message counts only when
 // its termination octet came and its marker was answered rightly.
-// Input: options of the account, how the server leaves, segment sizes; then what the server says, in turns: behind an octet 0xff it waits until it
-// has been sent something.
+// Input: options of the account, how the server leaves, segment sizes; with a remembered server what it announced, one capability a line, up to an
+// octet 0xff; then what the server says, in turns: behind an octet 0xff it waits until it has been sent something.
 #include <algorithm>
 #include <array>
 #include <map>
@@ -23,6 +23,7 @@ constexpr std::string_view kSecret = "fuzz-secret";
 constexpr std::string_view kSecretInPlain = "AGZ1enotdXNlcgBmdXp6LXNlY3JldA==";  // base64 of NUL user NUL secret
 
 constexpr char kTurn = '\xff';
+constexpr pop3::MessageNumber kGlanced{2};
 
 enum class Leaving { orderly, silent, reset };
 
@@ -30,6 +31,8 @@ struct Options {
   net::LoginOptions login;
   net::Sending sending = net::Sending::one_at_a_time;  // where commands are not sent ahead
   bool traced = false;
+  bool remembered = false;  // what the server announced is known, and the login goes ahead where that allows it
+  bool glances = false;     // a glance at the last message goes with it
   Leaving leaving = Leaving::orderly;
 };
 
@@ -41,7 +44,10 @@ Options take_options(Input& input) {
   options.login.method = static_cast<auth::Method>(input.below(4));
   options.login.pipelining = static_cast<net::Pipelining>(input.below(3));
   options.sending = input.flag() ? net::Sending::apart : net::Sending::one_at_a_time;
-  options.traced = input.flag();
+  const unsigned ways = input.below(8);
+  options.traced = (ways & 1U) != 0;
+  options.remembered = (ways & 2U) != 0;
+  options.glances = (ways & 4U) != 0;
   options.leaving = static_cast<Leaving>(input.below(3));
   return options;
 }
@@ -166,7 +172,17 @@ bool shows_secret(std::string_view text) {
   return text.find(kSecret) != std::string_view::npos || text.find(kSecretInPlain) != std::string_view::npos;
 }
 
-void converse(MemoryTransport& transport, const Options& options, const Clock& clock, Course& course) {
+net::Opening opening_of(const Options& options, std::string_view remembered) {
+  net::Opening opening{.known = {}, .ahead = true, .glance_at = {}};
+  if (options.remembered) {
+    const pop3::Capabilities known = pop3::Capabilities::from_text(remembered);
+    opening.known = net::KnownServer{.before_login = known, .after_login = known};
+  }
+  if (options.glances) opening.glance_at = kGlanced;
+  return opening;
+}
+
+void converse(MemoryTransport& transport, const Options& options, const net::Opening& opening, const Clock& clock, Course& course) {
   net::Trace trace;
   if (options.traced) {
     trace = [&transport](std::string_view line) {
@@ -175,11 +191,16 @@ void converse(MemoryTransport& transport, const Options& options, const Clock& c
     };
   }
   net::Pop3Client client(transport, clock, trace);
-  client.open(options.login, [&] {
+  const net::SecretProvider secret = [&] {
     claim(transport.credentials_allowed(), "the secret is not even asked for before the gate");
     return kSecret;
-  });
-  (void)client.stat();
+  };
+  client.open(options.login, secret, opening);
+  if (options.glances) {
+    (void)client.glance(kGlanced);
+  } else {
+    (void)client.stat();
+  }
   course.listing = client.listing();
   const auto& entries = course.listing.entries;
   if (!entries.empty()) {
@@ -236,11 +257,12 @@ void session(std::string_view octets) {
   Input input(octets);
   const Options options = take_options(input);
   std::vector<std::size_t> sizes = take_segment_sizes(input);
+  const net::Opening opening = opening_of(options, options.remembered ? input.until(kTurn) : std::string_view());
   MemoryTransport transport(options, std::move(sizes), input);
   const ManualClock clock;
   Course course;
   try {
-    converse(transport, options, clock, course);
+    converse(transport, options, opening, clock, course);
   } catch (const Error& error) {
     claim(error.code() != ErrorCode::bug, "whatever a server says, it is not our bug");
     claim(!transport.login_sent() || !shows_secret(error.what()), "an error shows no secret that a server repeats");
