@@ -79,8 +79,10 @@ class AccountCheck {
     if (store_ == nullptr) state::refuse_unusable(program_.paths.state_dir);
     sync::FreeSpace(real_fs(), program_.paths.state_dir, account_.min_free_space).need(nullptr, 0);
     stored_ = stored_account(store_, program_, account_);
-    good("state", stored_ ? counted(store_->seen_count(stored_->id), "message") + " known"
-                          : "nothing stored yet, the first sync makes it in " + program_.paths.state_dir);
+    good("state",
+         (stored_ ? counted(store_->seen_count(stored_->id), "message") + " known"
+                  : "nothing stored yet, the first sync makes it in " + program_.paths.state_dir) +
+             (store_ != nullptr && store_->is_copy_of_older() ? "; its tables are those of an older popsync, the next sync changes them" : ""));
   }
 
   // Nothing tells otherwise why old messages stay.
@@ -297,7 +299,7 @@ void accept_mailstores(const Program& program) {
 
 int cmd_check(Program& program) {
   if (program.options.accept_mailstore) accept_mailstores(program);
-  const auto store = state::StateStore::open_existing(program.paths.state_dir);
+  const auto store = state::StateStore::open_to_look(program.paths.state_dir);
   const StopOnSignal stop;
   auto accounts = json_array();
   int status = 0;

@@ -12,6 +12,7 @@
 #include "delivery/maildir.h"
 #include "look.h"
 #include "state/transaction.h"
+#include "state_opening.h"
 
 namespace popsync {
 namespace {
@@ -28,7 +29,7 @@ bool confirmed(const std::string& name, std::uint64_t messages) {
 
 int cmd_forget(Program& program) {
   const std::string& name = program.options.accounts.front();
-  const auto store = state::StateStore::open_existing(program.paths.state_dir);
+  const auto store = open_existing_state(program);
   const auto rows = store ? store->accounts() : std::vector<state::AccountRow>{};
   const auto row = std::ranges::find(rows, name, &state::AccountRow::name);
   if (row == rows.end()) refuse_unknown_to_state(program, store.get(), name, "forget");

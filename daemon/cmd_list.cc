@@ -9,6 +9,7 @@
 #include "commands.h"
 #include "json_text.h"
 #include "look.h"
+#include "state_opening.h"
 #include "unique_id_arguments.h"
 
 namespace popsync {
@@ -66,7 +67,7 @@ void print_lines_as_json(const std::string& account, const std::vector<Line>& li
 
 int cmd_list(Program& program) {
   const config::Account& account = *program.chosen_accounts().front();
-  const auto store = state::StateStore::open_existing(program.paths.state_dir);
+  const auto store = open_existing_state(program);
   const StopOnSignal stop;
   net::MaildropListing listing;
   with_session(program, account, store.get(), stop.signal(), [&](sync::OpenSession& session) { listing = session.client->listing(); });

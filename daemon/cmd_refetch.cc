@@ -6,6 +6,7 @@
 #include "commands.h"
 #include "look.h"
 #include "state/transaction.h"
+#include "state_opening.h"
 #include "sync/relearning_session.h"
 #include "sync/verification.h"
 #include "unique_id_arguments.h"
@@ -40,7 +41,7 @@ int cmd_refetch(Program& program) {
   const int ways = (options.uids.empty() ? 0 : 1) + (options.all ? 1 : 0) + (options.missing ? 1 : 0);
   if (ways != 1) throw Error(ErrorCode::usage, "refetch takes unique-ids, or --all, or --missing");
   const config::Account& account = *program.chosen_accounts().front();
-  const auto store = state::StateStore::open_existing(program.paths.state_dir);
+  const auto store = open_existing_state(program);
   const auto stored = stored_account(store.get(), program, account);
   if (!stored) throw Error(ErrorCode::unknown_account, "account " + account.name + " has fetched nothing yet", "popsync sync " + account.name);
   const StopOnSignal stop;

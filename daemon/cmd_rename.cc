@@ -9,6 +9,7 @@
 #include "config/config_sections.h"
 #include "look.h"
 #include "state/transaction.h"
+#include "state_opening.h"
 
 namespace popsync {
 
@@ -18,7 +19,7 @@ int cmd_rename(Program& program) {
   if (!config::is_account_name(new_name))
     throw Error(ErrorCode::usage, "\"" + escaped(new_name) + "\" is no account name", "letters, digits and . _ @ + -, at most 64");
   if (old_name == new_name) throw Error(ErrorCode::usage, "the old and the new name are the same: " + new_name);
-  const auto store = state::StateStore::open_existing(program.paths.state_dir);
+  const auto store = open_existing_state(program);
   const auto rows = store ? store->accounts() : std::vector<state::AccountRow>{};
   const auto old_row = std::ranges::find(rows, old_name, &state::AccountRow::name);
   if (old_row == rows.end()) refuse_unknown_to_state(program, store.get(), old_name, "rename");

@@ -6,6 +6,7 @@
 #include "commands.h"
 #include "look.h"
 #include "state/transaction.h"
+#include "state_opening.h"
 #include "sync/row_names.h"
 #include "unique_id_arguments.h"
 
@@ -24,7 +25,7 @@ void refuse_not_held(const state::MessageRow& row, const std::string& name, Word
 int decide(Program& program, Word word) {
   const Options& options = program.options;
   const config::Account& account = *program.chosen_accounts().front();
-  const auto store = state::StateStore::open_existing(program.paths.state_dir);
+  const auto store = open_existing_state(program);
   const auto stored = stored_account(store.get(), program, account);
   if (!stored) throw Error(ErrorCode::unknown_account, "account " + account.name + " has fetched nothing yet", "popsync sync " + account.name);
   const StopOnSignal stop;

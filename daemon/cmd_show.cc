@@ -6,6 +6,7 @@
 #include "base/escape.h"
 #include "commands.h"
 #include "look.h"
+#include "state_opening.h"
 #include "unique_id_arguments.h"
 
 namespace popsync {
@@ -40,7 +41,7 @@ int cmd_show(Program& program) {
   if (options.uids.empty() == !options.number)
     throw Error(ErrorCode::usage, "show takes a unique-id or --number N", "`popsync list " + escaped(options.accounts.front()) + "` prints both");
   const config::Account& account = *program.chosen_accounts().front();
-  const auto store = state::StateStore::open_existing(program.paths.state_dir);
+  const auto store = open_existing_state(program);
   const StopOnSignal stop;
   with_session(program, account, store.get(), stop.signal(), [&](sync::OpenSession& session) {
     const pop3::MessageNumber number = options.number ? pop3::MessageNumber{*options.number}

@@ -171,11 +171,15 @@ std::vector<const config::Account*> accounts_to_tell(const Program& program) {
 
 int cmd_status(Program& program) {
   const auto daemon = running_daemon(program.paths.state_dir);
-  const auto store = state::StateStore::open_existing(program.paths.state_dir);
+  const auto store = state::StateStore::open_to_look(program.paths.state_dir);
   const StoredAccounts stored(store.get(), program);
   auto accounts = json_array();
   int worst = 0;
-  if (!program.options.json) print_daemon(program, daemon);
+  if (!program.options.json) {
+    print_daemon(program, daemon);
+    if (store && store->is_copy_of_older())
+      std::cout << "the state is that of an older popsync; the next sync or start of the daemon changes its tables\n";
+  }
   for (const config::Account* account : accounts_to_tell(program)) {
     const AccountStatus status = status_of(stored, store.get(), *account);
     if (account->enabled) worst = worse_exit_status(worst, exit_status_of(status));

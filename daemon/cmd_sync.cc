@@ -165,7 +165,7 @@ Poco::JSON::Object::Ptr plan_as_json(const std::string& name, const sync::DryRun
 }
 
 int dry_run(Program& program) {
-  const auto store = state::StateStore::open_existing(program.paths.state_dir);
+  const auto store = open_existing_state(program);
   const StopOnSignal stop;
   const StoredAccounts stored(store.get(), program);
   auto answers = json_array();

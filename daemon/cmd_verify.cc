@@ -6,6 +6,7 @@
 #include "commands.h"
 #include "json_text.h"
 #include "look.h"
+#include "state_opening.h"
 #include "sync/row_names.h"
 #include "sync/verification.h"
 
@@ -47,7 +48,7 @@ Poco::JSON::Object::Ptr failure_as_json(const std::string& name, const Error& er
 }  // namespace
 
 int cmd_verify(Program& program) {
-  const auto store = state::StateStore::open_existing(program.paths.state_dir);
+  const auto store = open_existing_state(program);
   auto accounts = json_array();
   int status = 0;
   for (const config::Account* account : program.chosen_accounts()) {

@@ -83,7 +83,7 @@ struct DaemonApp::Generation {
 
 DaemonApp::DaemonApp(Program& program)
     : program_(program),
-      store_(state::StateStore::open(program.paths.state_dir)),
+      store_(state::StateStore::open(program.paths.state_dir, {.holds_daemon_lock = true})),
       generation_(std::make_shared<Generation>(program.config)),
       scheduler_(
           system_clock(), {.limits = limits_of(program.config.daemon)},

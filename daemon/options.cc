@@ -34,7 +34,7 @@ void add_wait(CLI::App& command, Options& options) {
             if (!duration) throw CLI::ValidationError("--wait", "\"" + escaped(text) + "\" is no duration; write 30s, 5m or 2h");
             options.wait = *duration;
           },
-          "how long to wait for an account that another popsync holds (default 30s)")
+          "how long to wait for another popsync that holds the account, or has the state open while its tables have to change (default 30s)")
       ->type_name("DURATION");
 }
 

@@ -8,6 +8,11 @@
 #include "sync/lost_state.h"
 
 namespace popsync {
+namespace {
+
+std::chrono::milliseconds patience_of(const Program& program) { return program.options.wait.value_or(state::kShortLockWait); }
+
+}  // namespace
 
 std::string lost_install_key(const Program& program) {
   std::vector<sync::ConfiguredMailstore> mailstores;
@@ -17,7 +22,11 @@ std::string lost_install_key(const Program& program) {
 
 std::unique_ptr<state::StateStore> open_state(const Program& program) {
   state::refuse_unusable(program.paths.state_dir);  // before the state is said to be lost
-  return state::StateStore::open(program.paths.state_dir, lost_install_key(program));
+  return state::StateStore::open(program.paths.state_dir, {.lost_key = lost_install_key(program), .patience = patience_of(program)});
+}
+
+std::unique_ptr<state::StateStore> open_existing_state(const Program& program) {
+  return state::StateStore::open_existing(program.paths.state_dir, {.patience = patience_of(program)});
 }
 
 state::AccountRow resolve_account(const Program& program, state::StateStore& store, const config::Account& account) {

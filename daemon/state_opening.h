@@ -16,6 +16,9 @@ std::string lost_install_key(const Program& program);
 // Makes the state if it is new.
 std::unique_ptr<state::StateStore> open_state(const Program& program);
 
+// Null if there is none yet.
+std::unique_ptr<state::StateStore> open_existing_state(const Program& program);
+
 // The account's row, made if it is new.
 state::AccountRow resolve_account(const Program& program, state::StateStore& store, const config::Account& account);
 

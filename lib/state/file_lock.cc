@@ -32,22 +32,29 @@ struct flock whole_file(short type) {
               "the state directory must be on a local file system and belong to the user that runs popsync");
 }
 
+}  // namespace
+
+UniqueFd open_lock_file(const std::string& path) {
+  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!fd.valid()) fail("open", path);
+  return fd;
+}
+
+bool set_lock(int fd, struct flock lock, const std::string& path) {
+  if (::fcntl(fd, F_OFD_SETLK, &lock) == 0) return true;
+  if (errno == EAGAIN || errno == EACCES) return false;
+  fail("lock", path);
+}
+
 void write_holder(int fd, const std::string& command) {
   const std::string line = std::to_string(::getpid()) + " " + std::to_string(to_unix_seconds(system_clock().wall())) + " " + command + "\n";
   // Only told to people; the lock is the lock.
   if (::ftruncate(fd, 0) == 0) (void)!::pwrite(fd, line.data(), line.size(), 0);
 }
 
-}  // namespace
-
 std::optional<FileLock> FileLock::try_take(const std::string& path, const std::string& command) {
-  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!fd.valid()) fail("open", path);
-  struct flock lock = whole_file(F_WRLCK);
-  if (::fcntl(fd.get(), F_OFD_SETLK, &lock) != 0) {
-    if (errno == EAGAIN || errno == EACCES) return std::nullopt;
-    fail("lock", path);
-  }
+  UniqueFd fd = open_lock_file(path);
+  if (!set_lock(fd.get(), whole_file(F_WRLCK), path)) return std::nullopt;
   if (!command.empty()) write_holder(fd.get(), command);
   return FileLock(std::move(fd));
 }

@@ -3,6 +3,8 @@
 // one process that open the file anew. The file's text says who holds it; the file itself stays.
 #pragma once
 
+#include <fcntl.h>
+
 #include <chrono>
 #include <optional>
 #include <string>
@@ -33,6 +35,11 @@ class FileLock {
   explicit FileLock(UniqueFd fd) : fd_(std::move(fd)) {}
   UniqueFd fd_;
 };
+
+// What a lock of another shape on such a file is made of. Both throw as try_take() does; set_lock() gives false if another holds a lock in its way.
+UniqueFd open_lock_file(const std::string& path);
+bool set_lock(int fd, struct flock lock, const std::string& path);
+void write_holder(int fd, const std::string& command);
 
 // Who holds the lock now; empty if nobody does. Takes nothing that another could stumble over.
 std::optional<LockHolder> lock_holder(const std::string& path);

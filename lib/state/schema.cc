@@ -121,13 +121,13 @@ bool is_empty(SQLite::Database& database) { return database.execAndGet("SELECT c
 
 }  // namespace
 
+void never_checkpoint_at_close(SQLite::Database& database) { sqlite3_db_config(database.getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr); }
+
 void prepare_connection(SQLite::Database& database) {
   sqlite3* handle = database.getHandle();
   database.setBusyTimeout(kBusyTimeoutMs);
   sqlite3_db_config(handle, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   sqlite3_db_config(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
-  // A checkpoint at close would not be under our lock: SQLite up to 3.51.2 can lose commits that race a checkpoint.
-  sqlite3_db_config(handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
   database.exec("PRAGMA cell_size_check=ON; PRAGMA foreign_keys=ON; PRAGMA wal_autocheckpoint=0");
   const std::string mode = database.execAndGet("PRAGMA journal_mode=WAL").getString();
   database.exec("PRAGMA synchronous=FULL");
@@ -150,6 +150,8 @@ void refuse_foreign(SQLite::Database& database) {
         "use the newer popsync");
   }
 }
+
+bool is_older(SQLite::Database& database) { return !is_empty(database) && integer_pragma(database, "user_version") < kSchemaVersion; }
 
 void prepare_schema(SQLite::Database& database) {
   const bool fresh = is_empty(database);

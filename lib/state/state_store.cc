@@ -52,42 +52,56 @@ void make_database(const std::string& directory) {
   real_fs().sync_directory(dir->get());
 }
 
+// The state has been used.
+bool exists(const std::string& directory) {
+  const auto dir = open_state_directory(directory);
+  return dir && (read_install_key(directory) || real_fs().stat(dir->get(), kDatabaseFile));
+}
+
 }  // namespace
 
 StateStore::StateStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 StateStore::~StateStore() = default;
 
-std::unique_ptr<StateStore> StateStore::open(const std::string& directory, const std::string& lost_key, int log_pages_max) {
-  std::string key = prepare_install(directory, lost_key);
+std::unique_ptr<StateStore> StateStore::open(const std::string& directory, const Opening& opening) { return open(directory, opening, false); }
+
+std::unique_ptr<StateStore> StateStore::open(const std::string& directory, const Opening& opening, bool only_looks) {
+  std::string key = prepare_install(directory, opening.lost_key);
   const std::string real = real_path(directory);
   return guarded([&] {
+    InUse in_use = InUse::share(real, kShortLockWait);
     {
       const FileLock lock = FileLock::take(real + "/lock");
       make_database(real);
     }
-    auto impl = std::make_unique<Impl>(real, std::move(key), real + "/" + kDatabaseFile);
+    auto impl = std::make_unique<Impl>(real, std::move(key), real + "/" + kDatabaseFile, std::move(in_use));
     {
       const FileLock lock = impl->lock_commits();
       refuse_foreign(impl->database);
+      if (only_looks && is_older(impl->database)) return std::unique_ptr<StateStore>(new StateStore(impl->copy_in_memory()));
       prepare_connection(impl->database);
       impl->watch_log();
       renew_distrusted_log(real, impl->database);
-      prepare_schema(impl->database);
+    }
+    if (is_older(impl->database)) {
+      impl->bring_up(opening);
+      refuse_foreign(impl->database);  // somebody else may have done more than that
     }
     impl->settle_log();
-    impl->log_pages_max = log_pages_max;
+    impl->log_pages_max = opening.log_pages_max;
     return std::unique_ptr<StateStore>(new StateStore(std::move(impl)));
   });
 }
 
-std::unique_ptr<StateStore> StateStore::open_existing(const std::string& directory) {
-  const auto dir = open_state_directory(directory);
-  if (!dir || !(read_install_key(directory) || real_fs().stat(dir->get(), kDatabaseFile))) return nullptr;
-  return open(directory);  // a database without its key is refused there
+std::unique_ptr<StateStore> StateStore::open_existing(const std::string& directory, const Opening& opening) {
+  return exists(directory) ? open(directory, opening, false) : nullptr;  // a database without its key is refused there
 }
+
+std::unique_ptr<StateStore> StateStore::open_to_look(const std::string& directory) { return exists(directory) ? open(directory, {}, true) : nullptr; }
 
 const std::string& StateStore::directory() const { return impl_->directory; }
 const std::string& StateStore::install_key() const { return impl_->install_key; }
+bool StateStore::is_copy_of_older() const { return impl_->copy; }
 
 Transaction StateStore::begin() { return Transaction(*impl_); }
 

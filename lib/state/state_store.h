@@ -9,12 +9,14 @@
 // checkpoints of all processes are in turn under an OFD lock on STATE/lock.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "state/file_lock.h"
 #include "state/rows.h"
 #include "state/server_memory.h"
 
@@ -22,22 +24,34 @@ namespace popsync::state {
 
 class Transaction;
 
-class StateStore {
- public:
+struct Opening {
   static constexpr int kLogPagesMax = 4096;  // 16 MiB: moving more at once would be felt
 
-  // Makes directory, key and database if they are missing, and brings the write-ahead log into the database once. Errors: state_unavailable,
-  // state_corrupt, newer_schema, lock_held (another process keeps the log busy for 30 s). `lost_key`: see prepare_install(). A commit that leaves
-  // `log_pages_max` pages or more in the log moves them into the database.
-  static std::unique_ptr<StateStore> open(const std::string& directory, const std::string& lost_key = {}, int log_pages_max = kLogPagesMax);
+  std::string lost_key = {};                            // see prepare_install()
+  int log_pages_max = kLogPagesMax;                     // a commit that leaves so many pages in the log moves them into the database
+  std::chrono::milliseconds patience = kShortLockWait;  // with others that have the state open, where its tables have to be changed
+  bool holds_daemon_lock = false;                       // STATE/daemon.lock is held by the caller
+};
+
+class StateStore {
+ public:
+  // Makes directory, key and database if they are missing, changes the tables of an older popsync to ours, and brings the write-ahead log into the
+  // database once. Errors: state_unavailable, state_corrupt, newer_schema, lock_held (another process keeps the log busy for 30 s, or has the state
+  // open while its tables have to be changed).
+  static std::unique_ptr<StateStore> open(const std::string& directory, const Opening& opening = {});
   // Null if this state has never been used; makes nothing.
-  static std::unique_ptr<StateStore> open_existing(const std::string& directory);
+  static std::unique_ptr<StateStore> open_existing(const std::string& directory, const Opening& opening = {});
+  // As open_existing(), for those who only look: the tables of an older popsync stay as they are, for it may be running. What is seen then is a
+  // copy in memory, with our tables; what is written to it goes with it.
+  static std::unique_ptr<StateStore> open_to_look(const std::string& directory);
   ~StateStore();
   StateStore(const StateStore&) = delete;
   StateStore& operator=(const StateStore&) = delete;
 
   [[nodiscard]] const std::string& directory() const;
   [[nodiscard]] const std::string& install_key() const;
+  // The copy of open_to_look(): the next popsync that works on the state changes its tables.
+  [[nodiscard]] bool is_copy_of_older() const;
 
   std::vector<AccountRow> accounts();
   std::optional<AccountRow> account(std::string_view id);
@@ -99,6 +113,7 @@ class StateStore {
   struct Impl;
   explicit StateStore(std::unique_ptr<Impl> impl);
   void begin_use_of_server_memory();
+  static std::unique_ptr<StateStore> open(const std::string& directory, const Opening& opening, bool only_looks);
   std::unique_ptr<Impl> impl_;
 };
 

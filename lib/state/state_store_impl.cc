@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "state/state_store_impl.h"
 
+#include <SQLiteCpp/Backup.h>
 #include <sqlite3.h>
 
 #include <chrono>
@@ -8,16 +9,25 @@
 
 #include "base/error.h"
 #include "base/escape.h"
+#include "base/log.h"
+#include "state/distrusted_log.h"
+#include "state/schema.h"
 
 namespace popsync::state {
 namespace {
 
 constexpr std::chrono::milliseconds kLockRetryEvery{5};
+constexpr std::chrono::milliseconds kAloneRetryEvery{50};
 
 }  // namespace
 
-StateStore::Impl::Impl(std::string directory_path, std::string key, const std::string& file)
-    : directory(std::move(directory_path)), install_key(std::move(key)), database(file, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW) {}
+StateStore::Impl::Impl(std::string directory_path, std::string key, const std::string& file, InUse in_use_lock)
+    : directory(std::move(directory_path)),
+      install_key(std::move(key)),
+      in_use(std::move(in_use_lock)),
+      database(file, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW) {
+  never_checkpoint_at_close(database);
+}
 
 void StateStore::Impl::watch_log() {
   sqlite3_wal_hook(
@@ -54,6 +64,45 @@ void StateStore::Impl::settle_log() const {
     std::this_thread::sleep_for(kLockRetryEvery);
   }
   throw Error(ErrorCode::lock_held, "another popsync keeps the state busy for more than 30 s");
+}
+
+// The step is one transaction: a process that dies in its midst leaves the old tables, and its lock goes with it.
+void StateStore::Impl::bring_up(const Opening& opening) {
+  for (std::chrono::milliseconds waited{0};; waited += kAloneRetryEvery) {
+    const auto other = in_use.try_alone(opening.holds_daemon_lock);
+    {
+      const FileLock lock = lock_commits();
+      if (!other) {
+        change_tables();
+        return in_use.share_again();
+      }
+      if (!is_older(database)) break;  // somebody else has done it
+    }
+    if (waited >= opening.patience) {
+      throw Error(ErrorCode::lock_held, "state.db has the tables of an older popsync; they cannot be changed while it is open in " + *other,
+                  "let that one end first; a daemon of an older version: systemctl restart popsync");
+    }
+    if (waited == std::chrono::milliseconds::zero()) log_info("", "waiting for the end of " + *other + ": the tables of state.db have to be changed");
+    std::this_thread::sleep_for(kAloneRetryEvery);
+  }
+  in_use = InUse::share(directory, kShortLockWait);
+}
+
+void StateStore::Impl::change_tables() {
+  try {
+    prepare_schema(database);
+  } catch (const SQLite::Exception&) {
+    distrust_log(directory);  // a sync of it may have failed, and the kernel tells of that once
+    throw;
+  }
+}
+
+std::unique_ptr<StateStore::Impl> StateStore::Impl::copy_in_memory() {
+  auto result = std::make_unique<Impl>(directory, install_key, ":memory:", std::move(in_use));
+  SQLite::Backup(result->database, database).executeStep();
+  prepare_schema(result->database);
+  result->copy = true;
+  return result;
 }
 
 void rethrow_as_error() {

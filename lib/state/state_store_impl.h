@@ -4,6 +4,7 @@
 
 #include <SQLiteCpp/SQLiteCpp.h>
 
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -11,13 +12,14 @@
 #include <utility>
 
 #include "state/file_lock.h"
+#include "state/in_use.h"
 #include "state/state_store.h"
 #include "state/use_mark.h"
 
 namespace popsync::state {
 
 struct StateStore::Impl {
-  Impl(std::string directory_path, std::string key, const std::string& file);
+  Impl(std::string directory_path, std::string key, const std::string& file, InUse in_use_lock);
 
   // A prepared statement, reset and without bindings. Valid until the next call with the same text.
   SQLite::Statement& statement(const char* sql);
@@ -29,15 +31,24 @@ struct StateStore::Impl {
   bool checkpoint() const;
   // Once at open: what a crash left in the log may not be durable yet; a full checkpoint syncs it.
   void settle_log() const;
+  // Changes the tables of an older popsync to ours, once nobody else has the state open. Error lock_held names who has, after `patience`.
+  void bring_up(const Opening& opening);
+  // In the place of this, which is not to be used any more: the same rows in our tables, in memory. It takes what room the rows take, but only until
+  // a popsync works on the state; a copy in a file would leave it somewhere after a crash.
+  std::unique_ptr<Impl> copy_in_memory();
+
+  void change_tables();
 
   std::string directory;
   std::string install_key;
-  std::mutex mutex;  // guards all below
+  InUse in_use;       // before the database: held as long as that is open
+  bool copy = false;  // of the tables of an older popsync, in memory
+  std::mutex mutex;   // guards all below
   SQLite::Database database;
   std::unordered_map<const char*, SQLite::Statement> statements;
   std::optional<UseMark> use_mark;  // once what is remembered of servers is used
   int log_pages = 0;
-  int log_pages_max = kLogPagesMax;
+  int log_pages_max = Opening::kLogPagesMax;
   std::unordered_map<RowId, std::string> suspended;  // what the database did not take
 };
 

@@ -85,7 +85,7 @@ void carry_out(const RigRun& run, Machine& machine, RigReport& report) {
   MovedClock clock;
   clock.advance(from_unix_seconds(run.now) - clock.wall());
   delivery::SyncPool pool(0);
-  const auto store = state::StateStore::open(run.state.text(), {}, kLogPagesMax);
+  const auto store = state::StateStore::open(run.state.text(), {.log_pages_max = kLogPagesMax});
   sync::SyncServices services{.store = *store, .fs = fs, .clock = clock, .pool = pool, .configured_names = {}, .command = "popsync test"};
   for (std::size_t i = 0; i < run.account_count; ++i) services.configured_names.push_back(run.accounts.at(i).name.text());
   services.batch = {.messages = run.batch_messages, .octets = 1U << 20U, .age = std::chrono::hours(1)};

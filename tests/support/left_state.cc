@@ -141,4 +141,12 @@ int LeftState::schema_version() const {
   return database.execAndGet("PRAGMA user_version").getInt();
 }
 
+void LeftState::take_back_a_step() const { change("DROP INDEX account_by_user; PRAGMA user_version=8"); }
+
+void LeftState::change(const std::string& sql) const {
+  SQLite::Database database(home_.state_dir() + "/state.db", SQLITE_OPEN_READWRITE);
+  sqlite3_db_config(database.getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  database.exec(sql);
+}
+
 }  // namespace popsync::test

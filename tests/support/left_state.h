@@ -37,6 +37,10 @@ class LeftState {
   // By account and unique-id.
   [[nodiscard]] std::vector<Row> rows() const;
   [[nodiscard]] int schema_version() const;
+  // Takes back the newest step of 0.1.0, an index: tables that every popsync has to change.
+  void take_back_a_step() const;
+  // Changes the database behind popsync's back.
+  void change(const std::string& sql) const;
 
  private:
   struct Place {

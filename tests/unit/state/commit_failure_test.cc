@@ -144,7 +144,7 @@ TEST_F(CommitFailureTest, AnOpenWaitsForAReaderOfTheLog) {
 
 TEST_F(CommitFailureTest, ALongLogIsMovedByTheCommitThatMakesItLong) {
   store_.reset();
-  store_ = StateStore::open(folder_.path() + "/state", {}, 1);
+  store_ = StateStore::open(folder_.path() + "/state", {.log_pages_max = 1});
   add("later");
   SQLite::Database plain("file:" + folder_.path() + "/state/state.db?immutable=1", SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
   EXPECT_EQ(plain.execAndGet("SELECT count(*) FROM account").getInt(), 2) << "without the log";
@@ -152,7 +152,7 @@ TEST_F(CommitFailureTest, ALongLogIsMovedByTheCommitThatMakesItLong) {
 
 TEST_F(CommitFailureTest, ALogThatCannotBeMovedYetIsNoFailedCommit) {
   store_.reset();
-  store_ = StateStore::open(folder_.path() + "/state", {}, 1);
+  store_ = StateStore::open(folder_.path() + "/state", {.log_pages_max = 1});
   int syncs = 0;
   FaultyLog::on_sync = [&] {  // a new log's head and the commit; then it is synced again, to be moved
     if (++syncs == 3) FaultyLog::sync_result = SQLITE_IOERR_FSYNC;
