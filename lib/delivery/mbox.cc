@@ -15,7 +15,7 @@
 namespace popsync::delivery {
 namespace {
 
-constexpr std::string_view kFrom = "From ";
+constexpr std::string_view kBeginning = "From ";
 constexpr const char* kStagingFolder = "staging";  // below the state directory
 constexpr std::size_t kPieceOctets = 256UL * 1024;
 
@@ -80,7 +80,7 @@ MboxCondition inspect_mbox(Fs& fs, const std::string& path) {
   if (!plain(*found)) return MboxCondition::other;
   if (found->size == 0) return MboxCondition::empty;
   const auto file = fs.open(folder->get(), last_part(path));
-  return file && fs.read(file->get(), kFrom.size()) == kFrom ? MboxCondition::mbox : MboxCondition::other;
+  return file && fs.read(file->get(), kBeginning.size()) == kBeginning ? MboxCondition::mbox : MboxCondition::other;
 }
 
 bool holds_marked_entry(Fs& fs, const std::string& path) {
@@ -182,7 +182,7 @@ std::uint64_t LockedMbox::size() { return fs_.stat_open(fd_.get()).size; }
 std::string LockedMbox::padding() {
   const std::uint64_t end = size();
   if (end == 0) return "";
-  if (fs_.read_at(fd_.get(), 0, kFrom.size()) != kFrom) no_mbox(path_);
+  if (fs_.read_at(fd_.get(), 0, kBeginning.size()) != kBeginning) no_mbox(path_);
   const std::string last = fs_.read_at(fd_.get(), end - 2, 2);
   if (last == "\n\n") return "";
   return last.ends_with('\n') ? "\n" : "\n\n";

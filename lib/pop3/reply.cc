@@ -13,7 +13,7 @@ namespace {
 
 char upper(char c) { return static_cast<char>(std::toupper(static_cast<unsigned char>(c))); }
 
-std::string upper(std::string_view text) {
+std::string upper_case(std::string_view text) {
   std::string out(text);
   std::ranges::transform(out, out.begin(), [](char c) { return upper(c); });
   return out;
@@ -22,7 +22,7 @@ std::string upper(std::string_view text) {
 bool starts_with_word(std::string_view line, std::string_view word, bool any_case) {
   if (line.size() < word.size()) return false;
   const std::string_view head = line.substr(0, word.size());
-  if (head != word && !(any_case && upper(head) == word)) return false;
+  if (head != word && !(any_case && upper_case(head) == word)) return false;
   return line.size() == word.size() || line[word.size()] == ' ' || line[word.size()] == '\t';
 }
 
@@ -33,7 +33,7 @@ StatusLine with_text(Indicator indicator, std::string_view rest) {
   out.text = rest;
   if (rest.starts_with('[')) {
     const auto end = rest.find(']');
-    if (end != std::string_view::npos) out.response_code = upper(rest.substr(1, end - 1));
+    if (end != std::string_view::npos) out.response_code = upper_case(rest.substr(1, end - 1));
   }
   return out;
 }
@@ -63,7 +63,7 @@ ErrorCode classify_refusal(const StatusLine& line, RefusedStep step) {
                                                           "MAILBOX IN USE", "ALREADY IN USE", "IS LOCKED"};
   constexpr std::array<std::string_view, 4> kWaitWords = {"SERVICES UNAVAILABLE", "SERVICE UNAVAILABLE", "TRY AGAIN LATER",
                                                           "TEMPORARILY UNAVAILABLE"};
-  const std::string text = upper(line.text);
+  const std::string text = upper_case(line.text);
   if (mentions_any(text, kLockWords)) return ErrorCode::in_use;
   if (mentions_any(text, kWaitWords)) return ErrorCode::server_temporary;
   switch (step) {

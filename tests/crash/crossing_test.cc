@@ -17,9 +17,6 @@
 namespace popsync::test {
 namespace {
 
-constexpr auto kMaildir = state::MailstoreKind::maildir;
-constexpr auto kMbox = state::MailstoreKind::mbox;
-
 struct Policy {
   const char* name;
   Leave leave;

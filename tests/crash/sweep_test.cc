@@ -26,9 +26,6 @@ void sweep(const Story& story, Blow blow) {
   EXPECT_GT(blow.step, blow.fault == FaultKind::dead_syncs ? 10U : 20U) << "hardly any call was counted";
 }
 
-constexpr auto kMaildir = state::MailstoreKind::maildir;
-constexpr auto kMbox = state::MailstoreKind::mbox;
-
 struct Sweep : testing::TestWithParam<state::MailstoreKind> {
   [[nodiscard]] Story fetch_and_delete() const { return {.name = "fetch and delete", .leave = Leave::remove, .mailstore = GetParam()}; }
   [[nodiscard]] Story first_sync() const { return {.name = "first sync", .leave = Leave::remove, .old_messages = 0, .mailstore = GetParam()}; }

@@ -12,6 +12,9 @@
 
 namespace popsync::test {
 
+inline constexpr auto kMaildir = state::MailstoreKind::maildir;
+inline constexpr auto kMbox = state::MailstoreKind::mbox;
+
 // What happens between the crash and the restart.
 enum class Reader {
   leaves_it,

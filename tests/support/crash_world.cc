@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 
 constexpr std::int64_t kBegin = 1'700'000'000;
 constexpr std::int64_t kFifteenDays = 15LL * 24 * 3600;
-constexpr std::size_t kRoundsMax = 12;
+constexpr std::size_t kRoundsToRest = 12;
 
 const char* name_of(FaultKind fault) {
   switch (fault) {
@@ -246,7 +246,7 @@ void CrashWorld::restart(const std::string& what, bool then_cut_power) {
     EXPECT_EQ(done.error.text(), "") << story_.name << ": " << what << told();
     run.work = Work::sync;
   }
-  run.rounds = kRoundsMax;
+  run.rounds = kRoundsToRest;
   run.power_cut_at_end = then_cut_power;
   come_to_rest(run, what);
   if (!then_cut_power) return;

@@ -11,15 +11,15 @@ namespace popsync::test {
 namespace {
 
 #if defined(__x86_64__)
-constexpr bool kKnown = true;
+constexpr bool kRegistersKnown = true;
 auto& second_argument(user_regs_struct& registers) { return registers.rsi; }
 auto& result(user_regs_struct& registers) { return registers.rax; }
 #elif defined(__aarch64__)
-constexpr bool kKnown = true;
+constexpr bool kRegistersKnown = true;
 auto& second_argument(user_regs_struct& registers) { return registers.regs[1]; }
 auto& result(user_regs_struct& registers) { return registers.regs[0]; }
 #else
-constexpr bool kKnown = false;
+constexpr bool kRegistersKnown = false;
 unsigned long unknown = 0;
 auto& second_argument(user_regs_struct& /*registers*/) { return unknown; }
 auto& result(user_regs_struct& /*registers*/) { return unknown; }
@@ -36,7 +36,7 @@ void change(pid_t thread, Change change) {
 
 }  // namespace
 
-bool registers_can_be_changed() { return kKnown; }
+bool registers_can_be_changed() { return kRegistersKnown; }
 
 void set_second_argument(pid_t thread, std::uint64_t value) {
   change(thread, [&](user_regs_struct& registers) { second_argument(registers) = value; });
