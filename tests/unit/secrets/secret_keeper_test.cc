@@ -81,14 +81,14 @@ TEST_F(SecretKeeperTest, KeepsTheSecretOfAFileThatIsGoneUntilToldToForget) {
 }
 
 TEST_F(SecretKeeperTest, FingerprintTellsSecretsApartWithoutHoldingThem) {
-  write("old\n", 100s);
+  write("old-sesame\n", 100s);
   const SecretSpec spec{.kind = SourceKind::file, .value = path(), .command = {}};
   SecretKeeper keeper(spec, {}, 12h);
   EXPECT_EQ(keeper.fingerprint(), "");
   keeper.get(stop_);
   const std::string first = keeper.fingerprint();
   EXPECT_EQ(first.size(), 32U);
-  EXPECT_EQ(first.find("old"), std::string::npos);
+  EXPECT_EQ(first.find("sesame"), std::string::npos);
   keeper.forget();
   EXPECT_EQ(keeper.fingerprint(), first);
   keeper.get(stop_);

@@ -68,10 +68,11 @@ TEST_F(SecretSourceTest, FileLosesOneLineEndAndNothingElse) {
 }
 
 TEST_F(SecretSourceTest, FileWithMoreThanOneLineIsRefusedWithoutShowingIt) {
-  for (const std::string& content : {std::string("s3cret\nmore\n"), std::string("s3cret\n\n"), std::string("s3\rcret"), std::string("s3\0cret", 7)}) {
+  for (const std::string& content :
+       {std::string("sesame\nmore\n"), std::string("sesame\n\n"), std::string("sesame\rsesame"), std::string("sesame\0sesame", 13)}) {
     const Error error = error_of([&] { read_file(write("f", content)); });
     EXPECT_EQ(error.code(), ErrorCode::secret_unavailable);
-    EXPECT_THAT(error.what(), testing::Not(HasSubstr("s3")));
+    EXPECT_THAT(error.what(), testing::Not(HasSubstr("sesame")));
   }
   EXPECT_THAT(error_of([&] { read_file(write("f", "\n")); }).message(), HasSubstr("is empty"));
 }
