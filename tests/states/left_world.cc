@@ -10,6 +10,7 @@
 
 #include "crash/program/mail_target.h"
 #include "crash/program/traced_run.h"
+#include "support/message_corpus.h"
 
 namespace popsync::test {
 
@@ -47,6 +48,9 @@ LeftWorld::LeftWorld()
                 {"unconfirmed", "maildir"},
                 {"undeleted", "maildir"},
                 {"moved", "maildir"},
+                {"adopted", "maildir"},
+                {"shared_one", "maildir", mail("shared")},
+                {"shared_two", "maildir", mail("shared")},
                 {"box", "mbox"},
                 {"staged", "maildir"},
                 {"staged_box", "mbox"},
@@ -58,6 +62,8 @@ LeftWorld::LeftWorld()
   leave_held_and_skipped();
   leave_deletions_in_doubt();
   leave_moved();
+  leave_adopted();
+  leave_two_in_one_maildir();
   leave_staged_in_maildir();
   leave_staged_behind_another_writer();
   leave_torn();
@@ -145,6 +151,23 @@ void LeftWorld::leave_moved() {
   configure();
   add("moved", {"m4"});
   sync("moved");
+}
+
+// Another program has put them there, one of them with a field of its own: that one is not beyond doubt.
+void LeftWorld::leave_adopted() {
+  add("adopted", {"a1", "a2"});
+  for (const char* part : {"tmp", "new", "cur"}) fs::create_directories(mail("adopted") + "/" + part);
+  write(mail("adopted") + "/cur/1.1.host:2,S", octets_stored(message("adopted", "a1")));
+  write(mail("adopted") + "/cur/2.1.host:2,S", "Received: by another program\n" + octets_stored(message("adopted", "a2")));
+  const ProgramResult result = home_.run({"adopt", "adopted"});
+  need(result.out.find("2 found") != std::string::npos, "two adopted messages: " + result.out + result.err);
+}
+
+void LeftWorld::leave_two_in_one_maildir() {
+  add("shared_one", {"o1", "o2"});
+  add("shared_two", {"w1", "w2"});
+  sync("shared_one");
+  sync("shared_two");
 }
 
 // Of three messages one is in new/ and two are in staging.

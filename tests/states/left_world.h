@@ -40,6 +40,8 @@ class LeftWorld {
   void leave_held_and_skipped();
   void leave_deletions_in_doubt();
   void leave_moved();
+  void leave_adopted();
+  void leave_two_in_one_maildir();
   void leave_staged_in_maildir();
   void leave_staged_behind_another_writer();
   void leave_torn();

@@ -123,15 +123,17 @@ std::vector<std::string> LeftState::mail_of(const std::string& account) const {
 
 std::vector<LeftState::Row> LeftState::rows() const {
   const SQLite::Database database(home_.state_dir() + "/state.db", SQLITE_OPEN_READONLY);
-  SQLite::Statement query(database,
-                          "SELECT account.name, CAST(uid AS TEXT), state, dele_sent FROM message JOIN account ON account.id = message.account "
-                          "ORDER BY account.name, uid");
+  SQLite::Statement query(
+      database,
+      "SELECT account.name, CAST(uid AS TEXT), state, removable, dele_sent FROM message JOIN account ON account.id = message.account "
+      "ORDER BY account.name, uid");
   std::vector<Row> rows;
   while (query.executeStep()) {
     rows.push_back({.account = query.getColumn(0).getString(),
                     .uid = query.getColumn(1).getString(),
                     .state = query.getColumn(2).getInt(),
-                    .dele_sent = query.getColumn(3).getInt() != 0});
+                    .removable = query.getColumn(3).getInt() != 0,
+                    .dele_sent = query.getColumn(4).getInt() != 0});
   }
   return rows;
 }

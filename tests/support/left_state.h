@@ -31,6 +31,7 @@ class LeftState {
     std::string account;
     std::string uid;
     int state = 0;  // state::RowState
+    bool removable = false;
     bool dele_sent = false;
     auto operator<=>(const Row&) const = default;
   };
