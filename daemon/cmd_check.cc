@@ -21,6 +21,7 @@
 #include "sync/mailstore_opening.h"
 #include "sync/plan_policy.h"
 #include "sync/suspension.h"
+#include "sync/top_use.h"
 
 namespace popsync {
 namespace {
@@ -50,6 +51,8 @@ class AccountCheck {
   std::vector<Finding> run() {
     attempt("state", [this] { state(); });
     attempt("clock", [this] { clock(); });
+    attempt("deletion", [this] { deletion(); });
+    attempt("headers", [this] { headers(); });
     attempt("secret", [this] { secret(); });
     attempt("mailstore", [this] { mailstore(); });
     attempt("tls", [this] { authorities(); });
@@ -91,6 +94,21 @@ class AccountCheck {
     if (sync::policy_for(sync_settings(account_), *stored_, store_->messages(stored_->id), true, system_clock()).clock_trusted) return;
     warn("clock", "the clock is earlier than the newest message stored, or was not synchronised since the machine started",
          "nothing is deleted by age until that has passed");
+  }
+
+  void deletion() {
+    const sync::AccountSettings settings = sync_settings(account_);
+    if (settings.leave.kind == sync::LeavePolicy::Kind::keep || !sync::hides_messages(settings)) return;
+    warn("deletion", "Gmail hides messages from POP3, so popsync cannot recognise them again and deletes none there (leave_on_server)",
+         "what becomes of a message that was fetched is set in Gmail: Settings, Forwarding and POP/IMAP");
+  }
+
+  void headers() {
+    if (!stored_ || sync::may_ask_top(*stored_, system_clock().wall())) return;
+    warn("headers",
+         "the server is not asked for headers (TOP) before " + rfc3339_utc(*stored_->top_off_since + sync::kTopOffFor) +
+             ": its answers ended sessions, or were not those of the messages",
+         "messages are retrieved to recognise them; nothing has to be done");
   }
 
   void secret() {

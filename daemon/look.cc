@@ -67,7 +67,7 @@ void with_session(const Program& program, const config::Account& account, state:
   sync::OpenSession session =
       sync::open_session(sync_settings(account), provide_from(*keeper, stop), system_clock(), stop, trace_for(program, account.name));
   look(session);
-  session.client->quit(false);
+  sync::close_session(*session.client, sync_settings(account));
 }
 
 std::string expire_text(std::uint32_t days) {

@@ -84,6 +84,8 @@ class Pop3Client {
   // Takes back all marks, also those that a RETR set on servers that delete what was read.
   void rset();
   void noop();
+  // RETR or TOP was sent: what a server does with messages that were read, QUIT makes it do. RSET takes it back on some.
+  [[nodiscard]] bool has_read() { return connection_.session().has_read(); }
   // The commit point. With `await_reply` true if the server said +OK; false: refused, silent or gone, the next listing decides.
   bool quit(bool await_reply);
 

@@ -54,6 +54,7 @@ void Session::submit(const Command& command) {
   command_octets_ += wire.size();
   outstanding_.push_back({.verb = command.verb, .number = command.number, .octets = wire.size()});
   if (command.verb == Verb::quit) state_ = SessionState::update;
+  has_read_ = has_read_ || command.verb == Verb::retr || command.verb == Verb::top;
 }
 
 SessionState Session::state_ahead() const {

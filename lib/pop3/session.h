@@ -52,6 +52,8 @@ class Session {
 
   [[nodiscard]] SessionState state() const { return state_; }
   [[nodiscard]] std::size_t outstanding() const { return outstanding_.size(); }
+  // Was RETR or TOP sent? To some servers a message is read then, and QUIT makes it so.
+  [[nodiscard]] bool has_read() const { return has_read_; }
   // Octets of the commands whose replies are still to come: they may sit in the server's receive buffer.
   [[nodiscard]] std::size_t command_octets_outstanding() const { return command_octets_; }
 
@@ -77,6 +79,7 @@ class Session {
   std::string output_;
   std::size_t command_octets_ = 0;
   Verb last_verb_ = Verb::noop;
+  bool has_read_ = false;
 };
 
 }  // namespace popsync::pop3

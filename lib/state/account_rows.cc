@@ -32,7 +32,9 @@ AccountRow read_account(SQLite::Statement& row) {
   account.last_listing_count = count_at(row.getColumn("last_listing_count"));
   account.equal_settlements = small_at(row.getColumn("equal_settlements"));
   account.rekeyings = small_at(row.getColumn("rekeyings"));
-  account.top_fails = flag_at(row.getColumn("top_fails"));
+  account.top_breaks = small_at(row.getColumn("top_breaks"));
+  account.top_differences = small_at(row.getColumn("top_differences"));
+  account.top_off_since = time_at(row.getColumn("top_off_since"));
   account.surprises = small_at(row.getColumn("surprises"));
   if (const auto column = row.getColumn("expire_days"); !column.isNull()) account.expire_days = small_at(column);
   account.login_delay = std::chrono::seconds(small_at(row.getColumn("login_delay")));
@@ -105,7 +107,7 @@ void Transaction::update_account(const AccountRow& account) {
   hold_->run(
       "UPDATE account SET name = ?, host = ?, user = ?, last_attempt = ?, last_success = ?, consecutive_failures = ?, error_at = ?, error_code = ?, "
       "error_message = ?, error_hint = ?, needs_operator = ?, secret_worked = ?, "
-      "complete_listings = ?, last_listing_count = ?, equal_settlements = ?, rekeyings = ?, top_fails = ?, "
+      "complete_listings = ?, last_listing_count = ?, equal_settlements = ?, rekeyings = ?, top_breaks = ?, top_differences = ?, top_off_since = ?, "
       "surprises = ?, expire_days = ?, login_delay = ?, last_login = ?, refusals = ?, tried_with = ?, marker = ?, policy = ? WHERE id = ?",
       [&](SQLite::Statement& row) {
         const auto& error = account.last_error;
@@ -126,7 +128,9 @@ void Transaction::update_account(const AccountRow& account) {
         row.bind(++index, signed_of(account.last_listing_count));
         row.bind(++index, static_cast<std::int64_t>(account.equal_settlements));
         row.bind(++index, static_cast<std::int64_t>(account.rekeyings));
-        row.bind(++index, account.top_fails ? 1 : 0);
+        row.bind(++index, static_cast<std::int64_t>(account.top_breaks));
+        row.bind(++index, static_cast<std::int64_t>(account.top_differences));
+        bind_time(row, ++index, account.top_off_since);
         row.bind(++index, static_cast<std::int64_t>(account.surprises));
         ++index;  // not bound: NULL
         if (account.expire_days) row.bind(index, static_cast<std::int64_t>(*account.expire_days));

@@ -134,8 +134,24 @@ void Transaction::set_absent(RowId id, std::optional<WallTime> since, std::uint6
   });
 }
 
+void Transaction::set_doubt(RowId id, Doubt doubt) {
+  if (doubt == Doubt::none) {
+    hold_->run("DELETE FROM doubt WHERE message = ?", [&](SQLite::Statement& row) { row.bind(1, id); });
+    return;
+  }
+  hold_->run("INSERT OR REPLACE INTO doubt(message, kind) VALUES(?, ?)", [&](SQLite::Statement& row) {
+    row.bind(1, id);
+    row.bind(2, static_cast<int>(doubt));
+  });
+}
+
+void Transaction::mark_top_broke(RowId id) {
+  hold_->run("UPDATE message SET top_broke = 1 WHERE id = ?", [&](SQLite::Statement& row) { row.bind(1, id); });
+}
+
 void Transaction::mark_dele_sent(RowId id) {
   hold_->run("UPDATE message SET dele_sent = 1 WHERE id = ?", [&](SQLite::Statement& row) { row.bind(1, id); });
+  set_doubt(id, Doubt::own);
 }
 
 void Transaction::count_deletion(RowId id) {

@@ -28,7 +28,9 @@ bool StateStore::has(std::string_view account_id, const DueWork& work) {
         "SELECT EXISTS(SELECT 1 FROM message WHERE account = ?1 AND state = 0 AND state IN (0, 3)) "
         "OR EXISTS(SELECT 1 FROM message WHERE account = ?1 AND state = 3 AND state IN (0, 3) AND absent_since IS NULL AND tries < ?2 AND "
         "ifnull(list_size, 0) <= ?3) "
-        "OR EXISTS(SELECT 1 FROM message WHERE account = ?1 AND removable = 1 AND absent_since IS NULL AND stored_at <= ?4 AND deletions < ?5)");
+        "OR EXISTS(SELECT 1 FROM message WHERE account = ?1 AND removable = 1 AND absent_since IS NULL AND stored_at <= ?4 AND deletions < ?5 AND "
+        "tries < ?2 "
+        "AND ifnull(list_size, 0) <= ?3)");
     const ResetAtEnd reset(row);
     row.bind(1, std::string(account_id));
     row.bind(2, static_cast<std::int64_t>(work.tries_max));

@@ -19,7 +19,10 @@ MessageRow read_message(SQLite::Statement& row) {
           .absent_since_listing = number_at(row.getColumn(8)),
           .deletions = small_at(row.getColumn(9)),
           .tries = small_at(row.getColumn(10)),
-          .dele_sent = flag_at(row.getColumn(11))};
+          .dele_sent = flag_at(row.getColumn(11)),
+          .has_message_id = flag_at(row.getColumn(12)),
+          .top_broke = flag_at(row.getColumn(13)),
+          .doubt = static_cast<Doubt>(row.getColumn(14).getInt())};
 }
 
 }  // namespace
@@ -29,8 +32,8 @@ std::vector<MessageRow> StateStore::messages(std::string_view account_id) {
   return guarded([&] {
     std::vector<MessageRow> rows;
     SQLite::Statement& row = impl_->statement(
-        "SELECT id, state, uid, list_size, removable, suspect, stored_at, absent_since, absent_since_listing, deletions, tries, dele_sent "
-        "FROM message WHERE account = ? ORDER BY id");
+        "SELECT id, state, uid, list_size, removable, suspect, stored_at, absent_since, absent_since_listing, deletions, tries, dele_sent, "
+        "has_message_id, top_broke, ifnull(kind, 0) FROM message LEFT JOIN doubt ON message.id = doubt.message WHERE account = ? ORDER BY id");
     const ResetAtEnd reset(row);
     row.bind(1, std::string(account_id));
     while (row.executeStep()) rows.push_back(read_message(row));

@@ -23,6 +23,16 @@ enum class RowState {
   skipped = 4,    // given up for good by the operator
 };
 
+// May the message behind a row have been replaced by another one under the same unique-id? Then it counts as known only once its content was
+// confirmed (docs/durability.md, "UIDL is not a key"). Only rows with prints are ever in doubt: nothing could confirm the others.
+enum class Doubt {
+  none = 0,
+  outage = 1,   // an empty listing, or one short by half, did not show it: a sample may speak for it
+  sample = 2,   // the same, and it was drawn for a sample
+  vouched = 3,  // the same, and it was listed when a sample was drawn, which speaks for it
+  own = 4,      // a DELE of ours, or a credible listing that did not show it: confirmed itself, whatever a sample says
+};
+
 // What identifies a stored message; empty strings where we never stored one.
 struct StoredPrints {
   std::uint64_t wire_octets = 0;
@@ -47,6 +57,9 @@ struct MessageRow {
   std::uint32_t deletions = 0;                        // confirmed by +OK to QUIT, each time it came back
   std::uint32_t tries = 0;                            // of a held message
   bool dele_sent = false;                             // in a session that went on to QUIT, whatever came of it
+  bool has_message_id = false;                        // of the message that we stored
+  bool top_broke = false;                             // a session ended over its TOP: its content is asked for by RETR
+  Doubt doubt = Doubt::none;
 };
 
 enum class MailstoreKind { maildir = 0, mbox = 1 };
@@ -136,7 +149,9 @@ struct AccountRow {
   std::uint64_t last_listing_count = 0;           // messages in the last complete listing that was not empty
   std::uint32_t equal_settlements = 0;            // sizes changed while the message did not
   std::uint32_t rekeyings = 0;                    // sessions in which all unique-ids had changed, without a quiet one between
-  bool top_fails = false;                         // the answers to TOP fell out of step: not asked any more
+  std::uint32_t top_breaks = 0;                   // sessions in a row that ended over TOP
+  std::uint32_t top_differences = 0;              // messages that were the same by RETR and not by TOP
+  std::optional<WallTime> top_off_since = {};     // since then the server is not asked for headers (sync/top_use.h)
   std::uint32_t surprises = 0;                    // sessions in a row in which commands were sent ahead and the answers fell out of step
   std::optional<std::uint32_t> expire_days = {};  // CAPA EXPIRE: the server deletes by itself; 0: what was retrieved
   std::chrono::seconds login_delay{};             // CAPA LOGIN-DELAY at the last login; 0: none

@@ -112,6 +112,20 @@ constexpr std::array kSteps = {
     "UPDATE message SET dele_sent = 1 WHERE deletions > 0",
     // An account that is new to the state may be an old one under another name.
     "CREATE INDEX account_by_user ON account(user)",
+    // A unique-id that comes back may name another message. In a table of its own, because an outage puts every row in doubt at once. Who puts one
+    // in doubt makes the next session list the maildrop whole.
+    "CREATE TABLE doubt(message INTEGER PRIMARY KEY REFERENCES message(id) ON DELETE CASCADE, kind INTEGER NOT NULL);"
+    "CREATE TRIGGER message_doubted AFTER INSERT ON doubt "
+    "BEGIN UPDATE server_memory SET listing_count = NULL "
+    "WHERE account = (SELECT account FROM message WHERE id = NEW.message) AND listing_count IS NOT NULL; END;"
+    "INSERT INTO doubt SELECT id, 4 FROM message "
+    "WHERE (dele_sent = 1 OR absent_since IS NOT NULL) AND (state = 1 OR (state = 2 AND removable = 1));"
+    "ALTER TABLE message ADD COLUMN top_broke INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE account ADD COLUMN top_breaks INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE account ADD COLUMN top_differences INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE account ADD COLUMN top_off_since INTEGER;"
+    "UPDATE account SET top_off_since = CAST(strftime('%s', 'now') AS INTEGER) WHERE top_fails = 1;"
+    "ALTER TABLE account DROP COLUMN top_fails",
 };
 static_assert(kSteps.size() + 1 == kSchemaVersion);
 

@@ -83,6 +83,11 @@ class Transaction {
   void rekey_message(RowId id, const pop3::UniqueId& uid, std::optional<std::uint64_t> list_size);
   void set_removable(RowId id, bool removable);
   void set_absent(RowId id, std::optional<WallTime> since, std::uint64_t listing);
+  // Doubt::none: its content was confirmed. Everything else makes the next session list the maildrop whole.
+  void set_doubt(RowId id, Doubt doubt);
+  // A session ended over the TOP of this message.
+  void mark_top_broke(RowId id);
+  // Our DELE may have taken it: it is in doubt of its own.
   void mark_dele_sent(RowId id);
   void count_deletion(RowId id);
 

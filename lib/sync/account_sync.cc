@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "state/account_lock.h"
 #include "sync/account_identity.h"
+#include "sync/confirming.h"
 #include "sync/deletion.h"
 #include "sync/free_space.h"
 #include "sync/login_delay.h"
@@ -133,7 +134,7 @@ class AccountSync {
     OpenSession session = open({});
     const net::MaildropListing listing = look(*session.client, {}, {}).listing;
     FetchPlan plan = make_plan(*session.client, listing);
-    plan.remove.clear();
+    plan.confirm.clear();
     std::erase_if(plan.fetch, [](const Fetch& fetch) { return !fetch.apart; });
     finish_session(*session.client, *mailstore, plan, listing.unique_ids);
   }
@@ -142,18 +143,19 @@ class AccountSync {
   bool put_off_apart(FetchPlan& plan) {
     const auto apart = std::ranges::find_if(plan.fetch, &Fetch::apart);
     if (apart == plan.fetch.end()) return false;
-    apart_ = apart == plan.fetch.begin() && plan.remove.empty();
+    apart_ = apart == plan.fetch.begin() && plan.confirm.empty();
     if (apart_) return false;
     plan.fetch.erase(apart, plan.fetch.end());
     return true;
   }
 
   void finish_session(net::Pop3Client& client, OpenMailstore& mailstore, const FetchPlan& plan, bool unique_ids) {
-    retrieve(client, mailstore, plan, unique_ids);
+    retrieve(client, mailstore, plan.fetch, unique_ids);
+    confirm(client, mailstore, plan);
     // From here on the server may act on what we say. Another account on this disk may have found it failing meanwhile.
     refuse_suspended(services_.store, *account_, mailstore);
-    remove(client, plan);
-    deletion_->commit(client, !plan.fetch.empty());
+    remove(client);
+    deletion_->commit(client, client.has_read());
   }
 
   void recover_first(std::optional<OpenMailstore>& mailstore) {
@@ -163,7 +165,7 @@ class AccountSync {
   }
 
   void refuse_if_undurable(OpenMailstore& mailstore) {
-    if (settings_.leave.kind != LeavePolicy::Kind::keep) refuse_undurable_deletion(services_.store, *account_, mailstore);
+    if (leave_policy(settings_).kind != LeavePolicy::Kind::keep) refuse_undurable_deletion(services_.store, *account_, mailstore);
   }
 
   // With `last`, a glance at the maildrop may leave together with the login.
@@ -234,18 +236,21 @@ class AccountSync {
     FetchPlan plan = plan_fetch(listing.entries, rows, policy);
     if (!apart_) report_.skipped = plan.known;
     const bool policy_changed = !account_->policy.empty() && account_->policy != settings_.leave_text;
-    if (policy_changed && plan.remove.size() > kOldDeletionsTold) {
-      log_warning(settings_.name, "leave_on_server was changed: " + counted(plan.remove.size(), "message") +
-                                      " stored in earlier sessions will now be deleted on the server");
+    const std::size_t due = policy_changed ? plan.due().size() : 0;
+    if (due > kOldDeletionsTold) {
+      log_warning(settings_.name,
+                  "leave_on_server was changed: " + counted(due, "message") + " stored in earlier sessions will now be deleted on the server");
     }
     account_->policy = settings_.leave_text;
     return plan;
   }
 
-  void retrieve(net::Pop3Client& client, OpenMailstore& mailstore, const FetchPlan& plan, bool unique_ids) {
-    if (plan.fetch.empty()) return;
-    space_.need(&mailstore, std::min(plan.octets, services_.batch.octets));
-    marker_ = MarkerMemory(*account_).learn(client, plan.fetch.front().entry);
+  Compared retrieve(net::Pop3Client& client, OpenMailstore& mailstore, std::span<const Fetch> fetches, bool unique_ids) {
+    if (fetches.empty()) return {};
+    std::uint64_t octets = 0;
+    for (const Fetch& fetch : fetches) octets += fetch.entry.list_size.value_or(0);
+    space_.need(&mailstore, std::min(octets, services_.batch.octets));
+    marker_ = MarkerMemory(*account_).learn(client, fetches.front().entry);
     Publisher publisher(services_.store, services_.clock, *account_, mailstore, services_.publish_on);
     MessageIntake intake({.store = services_.store,
                           .clock = services_.clock,
@@ -258,9 +263,9 @@ class AccountSync {
                           .max_message_size = settings_.max_message_size,
                           .unique_ids = unique_ids,
                           .progress = request_.progress},
-                         plan.fetch);
+                         fetches);
     try {
-      transfer(client, plan, intake);
+      transfer(client, fetches, intake);
       intake.flush();
       tell(Progress::Phase::publishing);
       while (!publisher.finish(settings_.patience.keep_alive)) client.noop();
@@ -270,13 +275,30 @@ class AccountSync {
     }
     note_published(publisher);
     note_settled(intake);
-    undone_ = undone_ || published_.size() + intake.settled().size() < plan.fetch.size();  // also what is refused and counts as no try
+    // Also what is refused and counts as no try.
+    undone_ = undone_ || publisher.published().size() + intake.settled().size() < fetches.size();
+    return intake.compared();
   }
 
-  void transfer(net::Pop3Client& client, const FetchPlan& plan, MessageIntake& intake) {
+  void confirm(net::Pop3Client& client, OpenMailstore& mailstore, const FetchPlan& plan) {
+    if (plan.confirm.empty()) return;
+    Confirming confirming({.client = client,
+                           .store = services_.store,
+                           .clock = services_.clock,
+                           .account = *account_,
+                           .records = *records_,
+                           .deletion = *deletion_,
+                           .learn_marker = [&](const pop3::ListingEntry& entry) { return MarkerMemory(*account_).learn(client, entry); },
+                           .retrieve = [&](std::span<const Fetch> fetches) { return retrieve(client, mailstore, fetches, true); },
+                           .limits = services_.confirm});
+    confirming.run(plan);
+    undone_ = undone_ || confirming.left() > 0;
+  }
+
+  void transfer(net::Pop3Client& client, std::span<const Fetch> fetches, MessageIntake& intake) {
     std::vector<pop3::ListingEntry> entries;
-    entries.reserve(plan.fetch.size());
-    for (const Fetch& fetch : plan.fetch) entries.push_back(fetch.entry);
+    entries.reserve(fetches.size());
+    for (const Fetch& fetch : fetches) entries.push_back(fetch.entry);
     ahead_ = !apart_ && client.pipelining() && account_->surprises < kSurprisesMax;
     const net::Sending sending = apart_ ? net::Sending::apart : ahead_ ? net::Sending::ahead : net::Sending::one_at_a_time;
     net::retrieve(client.connection(), entries, marker_, sending, intake);
@@ -325,21 +347,21 @@ class AccountSync {
   }
 
   void note_published(const Publisher& publisher) {
-    published_ = publisher.published();
-    report_.fetched += published_.size();
+    const std::vector<Published>& published = publisher.published();
+    published_.insert(published_.end(), published.begin(), published.end());
+    report_.fetched += published.size();
     report_.octets += publisher.published_octets();
   }
 
   void note_settled(const MessageIntake& intake) { deletion_->add(records_->record_settled(intake)); }
 
-  void remove(net::Pop3Client& client, const FetchPlan& plan) {
-    deletion_->add(plan.remove);
-    if (settings_.leave.kind == LeavePolicy::Kind::remove) {
+  void remove(net::Pop3Client& client) {
+    if (leave_policy(settings_).kind == LeavePolicy::Kind::remove) {
       for (const Published& each : published_) {
         if (each.removable) deletion_->add({.row = each.row, .number = each.number});
       }
     }
-    if (settings_.rset_before_quit && !plan.fetch.empty()) client.rset();
+    if (settings_.rset_before_quit && client.has_read()) client.rset();
     if (deletion_->removals().empty()) return;
     tell(Progress::Phase::deleting);
     deletion_->mark(client);

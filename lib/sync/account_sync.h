@@ -18,6 +18,7 @@
 #include "net/tls_memory.h"
 #include "state/state_store.h"
 #include "sync/account_settings.h"
+#include "sync/confirming.h"
 #include "sync/fetch_plan.h"
 #include "sync/message_intake.h"
 #include "sync/outcome.h"
@@ -34,6 +35,7 @@ struct SyncServices {
   std::vector<std::string> configured_names;
   std::string command;  // who holds the locks: "popsync run"
   BatchLimits batch = {};
+  ConfirmLimits confirm = {};
   PublishOn publish_on = PublishOn::own_thread;
   std::chrono::seconds bookkeeping_every = kBookkeepingEvery;
 };

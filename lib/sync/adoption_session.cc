@@ -87,7 +87,7 @@ class AdoptionSession {
     open_known(listing);
     find_unknown(listing);
     ask_headers(*session.client);
-    session.client->quit(false);
+    close_session(*session.client, settings_);
     return listing;
   }
 
@@ -130,7 +130,8 @@ class AdoptionSession {
     if (unknown_.entries.empty()) return;
     state::AccountRow learnt = use_.account;
     const net::Marker marker = net::learn_marker(client.connection(), unknown_.entries.front());
-    ask_for_headers(client, learnt, marker, unknown_.entries, unknown_.entries.size(), headers_);
+    const HeaderQuestion question{.client = client, .account = learnt, .marker = marker, .now = services_.clock.wall()};
+    ask_for_headers(question, unknown_.entries, unknown_.entries.size(), headers_);
     for (const ListedHeader& header : headers_) hashes_.insert(header.header_hash);
     if (hashes_.size() > 1 || !hashes_.contains("")) return;
     throw Error(ErrorCode::server_permanent, "the server gives no headers (TOP), so its messages cannot be compared with those in the Maildir",

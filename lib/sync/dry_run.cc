@@ -110,9 +110,10 @@ DryRun plan_account(state::StateStore* store, const Clock& clock, const SyncRequ
                     rows);
   }
   DryRun out{.plan = plan_fetch(listing.entries, rows, policy), .old_deletions = 0, .deletions = {}};
-  out.old_deletions = out.plan.remove.size();
-  out.deletions = names_of(out.plan.remove, listing.entries, rows);
-  session.client->quit(false);
+  const std::vector<Removal> due = out.plan.due();
+  out.old_deletions = due.size();
+  out.deletions = names_of(due, listing.entries, rows);
+  close_session(*session.client, settings);
   return out;
 }
 

@@ -6,10 +6,13 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "sync/sample.h"
+
 namespace popsync::sync {
 namespace {
 
 using pop3::ListingEntry;
+using state::Doubt;
 using state::MessageRow;
 using state::RowState;
 
@@ -65,6 +68,8 @@ class Planner {
       if (entry_of_[i] == kNone) decide_missing(i);
     }
     std::ranges::stable_sort(plan_.fetch, {}, &Fetch::apart);
+    take_sample(plan_);
+    put_in_order(plan_.confirm);
     return std::move(plan_);
   }
 
@@ -188,14 +193,12 @@ class Planner {
       return;
     }
     const bool due = deletion_due(row, policy_);
-    const bool returned = row.absent_since.has_value();
-    const bool comparable = has_prints(row);
-    if (comparable && ((returned && !policy_.hides_messages) || (due && needs_content_before_removal(entry)))) {
-      settle(index, row, due);
+    const bool in_doubt = row.doubt != Doubt::none || row.absent_since;
+    if (has_prints(row) && !policy_.hides_messages && (due || in_doubt)) {
+      confirm(index, row, due);
       return;
     }
-    if (returned) plan_.returned.push_back(row.id);
-    if (due) plan_.remove.push_back({.row = row.id, .number = entry.number});
+    if (row.absent_since) plan_.returned.push_back(row.id);
     ++plan_.known;
   }
 
@@ -217,29 +220,38 @@ class Planner {
                    .gave_up_deleting = false});
   }
 
-  void settle(std::size_t index, const MessageRow& row, bool due) {
+  void confirm(std::size_t index, const MessageRow& row, bool due) {
     // It is listed, but nothing is known before it was looked at, and the session may break before that: its absence begins anew.
     if (row.absent_since && absence_is_dated(row)) plan_.absent.push_back(row.id);
-    if (row.tries >= kTriesMax) {  // what cannot be looked at stays as it is, here and there
+    const ListingEntry& entry = listing_[index];
+    if (row.tries >= kTriesMax || too_big(entry)) {  // what cannot be looked at stays as it is, here and there
       ++plan_.known;
       return;
     }
-    plan_.octets += listing_[index].list_size.value_or(0);
-    in_doubt_.insert(listing_[index].uid.octets);
-    plan_.fetch.push_back({.entry = listing_[index],
-                           .occurrence = occurrence_of(index),
-                           .candidates = candidates_of(index),
-                           .replaces = {},
-                           .tries = row.tries,
-                           .tried_row = row.id,
-                           .apart = row.tries > 0,
-                           .known = true,
-                           .remove_if_equal = due,
-                           .gave_up_deleting = row.removable && row.deletions >= kDeletionsMax});
+    in_doubt_.insert(entry.uid.octets);
+    Fetch fetch{.entry = entry,
+                .occurrence = occurrence_of(index),
+                .candidates = candidates_of(index),
+                .replaces = {},
+                .tries = row.tries,
+                .tried_row = row.id,
+                .apart = row.tries > 0 || row.top_broke,
+                .known = true,
+                .remove_if_equal = due,
+                .gave_up_deleting = row.removable && row.deletions >= kDeletionsMax};
+    const Doubt doubt = row.doubt == Doubt::none && row.absent_since ? Doubt::own : row.doubt;
+    if (doubt == Doubt::none) ++plan_.known;
+    if (fetch.apart) {
+      plan_.octets += entry.list_size.value_or(0);
+      plan_.fetch.push_back(std::move(fetch));
+      return;
+    }
+    plan_.confirm.push_back(
+        {.fetch = std::move(fetch), .by_top = row.has_message_id && !needs_content(entry), .doubt = doubt, .stored_at = row.stored_at});
   }
 
   // Two messages behind one unique-id, or sizes that say nothing: only the content seen in this session names the message.
-  [[nodiscard]] bool needs_content_before_removal(const ListingEntry& entry) {
+  [[nodiscard]] bool needs_content(const ListingEntry& entry) {
     const Group& group = groups_[entry.uid.octets];
     return group.entries.size() > 1 || group.rows.size() > 1 || !policy_.sizes_mean_something;
   }
@@ -266,8 +278,10 @@ class Planner {
       if (gone_for_long(row)) plan_.forget.push_back(row.id);
       return;
     }
+    if (policy_.hides_messages) return;
     const bool credible = !listing_.empty() && listing_.size() * 2 >= policy_.last_listing_count;
-    if (!credible || policy_.hides_messages) return;
+    doubt(row, credible || row.dele_sent ? Doubt::own : Doubt::outage);
+    if (!credible) return;
     plan_.counts_as_listing = true;
     if (!row.absent_since) {
       plan_.absent.push_back(row.id);
@@ -276,6 +290,12 @@ class Planner {
     const std::uint64_t missed =
         policy_.complete_listings - std::min(policy_.complete_listings, row.absent_since_listing.value_or(policy_.complete_listings));
     if (all_entries_settled(row.uid) && missed >= kForgetListings && gone_for_long(row)) plan_.forget.push_back(row.id);
+  }
+
+  // Its unique-id may name another message when it is listed again. Of what was never stored nothing could confirm it.
+  void doubt(const MessageRow& row, Doubt kind) {
+    if (!has_prints(row) || row.doubt == kind || row.doubt == Doubt::own) return;
+    plan_.doubts.emplace_back(row.id, kind);
   }
 
   std::span<const ListingEntry> listing_;
@@ -290,6 +310,14 @@ class Planner {
 };
 
 }  // namespace
+
+std::vector<Removal> FetchPlan::due() const {
+  std::vector<Removal> due;
+  for (const Confirmation& each : confirm) {
+    if (each.fetch.remove_if_equal) due.push_back({.row = each.fetch.tried_row, .number = each.fetch.entry.number});
+  }
+  return due;
+}
 
 std::vector<EntryName> name_entries(std::span<const ListingEntry> listing, std::span<const MessageRow> rows, const PlanPolicy& policy) {
   return Planner(listing, rows, policy).names();

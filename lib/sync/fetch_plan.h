@@ -21,6 +21,10 @@ constexpr std::uint32_t kTriesMax = 3;         // refused by the server so often
 constexpr std::uint32_t kDeletionsMax = 3;     // DELE that did not last so often: no more of it
 constexpr std::uint64_t kForgetListings = 10;  // a row is forgotten when it was missing from so many complete listings
 constexpr std::chrono::days kForgetAge{30};    // and for so long: capped views (Gmail) bring messages back
+// So many rows that an outage put in doubt are confirmed each; of more a sample of so many speaks for all. A server that has mixed up its messages
+// has not mixed up one in a thousand, and an outage must not cost a look at each of 50,000.
+constexpr std::size_t kSampleMax = 100;
+constexpr std::size_t kSampleEnds = 10;  // of the newest and of the oldest: a mailbox that was made anew differs there
 
 struct PlanPolicy {
   LeavePolicy leave;
@@ -66,19 +70,34 @@ struct Hold {
   std::size_t occurrence = 1;  // k of UID#k
 };
 
+// A row that is listed and whose message has to be recognised before more is believed: it is in doubt, or its deletion is due.
+struct Confirmation {
+  Fetch fetch;          // by RETR; `remove_if_equal`: its deletion is due
+  bool by_top = false;  // a header is proof enough
+  state::Doubt doubt = state::Doubt::none;
+  WallTime stored_at{};
+};
+
 struct FetchPlan {
-  std::vector<Fetch> fetch;  // in the order of message-numbers, those to be fetched apart last
-  std::vector<Removal> remove;
+  std::vector<Fetch> fetch;                                         // in the order of message-numbers, those to be fetched apart last
+  std::vector<Confirmation> confirm;                                // first what is in doubt, then what is due; each the oldest first
+  std::vector<state::RowId> vouched;                                // listed and in doubt, and the sample among `confirm` speaks for them
+  std::size_t put_off = 0;                                          // listed and in doubt, until the sample at hand is through
+  std::vector<std::pair<state::RowId, state::Doubt>> doubts;        // from now on
   std::vector<Hold> hold;                                           // too big, not held yet
   std::vector<std::pair<state::RowId, std::uint64_t>> first_sizes;  // rows that had no list_size
   std::vector<state::RowId> absent;                                 // missing for the first time, or listed again and to be settled
   std::vector<state::RowId> returned;                               // missing before, here again, nothing to settle
   std::vector<state::RowId> forget;
   bool counts_as_listing = false;  // some row is missing and the listing is credible
-  std::uint64_t known = 0;         // entries that need nothing
+  std::uint64_t known = 0;         // entries that need nothing, or only their deletion
   std::uint64_t octets = 0;        // list sizes of what is fetched
 
-  [[nodiscard]] bool changes_rows() const { return !hold.empty() || !first_sizes.empty() || !absent.empty() || !returned.empty() || !forget.empty(); }
+  [[nodiscard]] bool changes_rows() const {
+    return !doubts.empty() || !hold.empty() || !first_sizes.empty() || !absent.empty() || !returned.empty() || !forget.empty();
+  }
+  // Messages whose deletion on the server is due.
+  [[nodiscard]] std::vector<Removal> due() const;
 };
 
 // How an entry is told to the user.

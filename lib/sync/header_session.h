@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "base/clock.h"
 #include "net/pop3_client.h"
 #include "net/retrieval.h"
 #include "state/rows.h"
@@ -13,9 +14,16 @@
 
 namespace popsync::sync {
 
-// Appends the headers of the next `count` messages of `unknown`, those of the first headers.size() being there. One that the server refuses or cuts
-// has no hash. Throws what the connection throws; after desynchronised, account.top_fails is set.
-void ask_for_headers(net::Pop3Client& client, state::AccountRow& account, net::Marker marker, std::span<const pop3::ListingEntry> unknown,
-                     std::size_t count, std::vector<ListedHeader>& headers);
+struct HeaderQuestion {
+  net::Pop3Client& client;
+  state::AccountRow& account;  // what is seen of TOP is noted in it (top_use.h); the caller stores it
+  net::Marker marker;
+  WallTime now;
+};
+
+// Appends the headers of the next `count` messages of `listed`, those of the first headers.size() being there. One that the server refuses or cuts
+// has no hash. Throws what the connection throws; if the server ended the session over one of them, `suspect` is set to its place in `listed`.
+void ask_for_headers(const HeaderQuestion& question, std::span<const pop3::ListingEntry> listed, std::size_t count,
+                     std::vector<ListedHeader>& headers, std::optional<std::size_t>* suspect = nullptr);
 
 }  // namespace popsync::sync

@@ -2,6 +2,7 @@
 #include "sync/maildrop_look.h"
 
 #include "sync/fetch_plan.h"
+#include "sync/plan_policy.h"
 #include "sync/session_opening.h"
 #include "sync/short_listing.h"
 
@@ -55,7 +56,7 @@ std::optional<state::KnownListing> listing_to_compare(state::StateStore& store, 
     // While unique-ids have changed lately, an unknown one is no new message yet.
     return account.rekeyings > 0 || store.has(account.id, {.tries_max = kTriesMax,
                                                            .message_size_max = settings.max_message_size,
-                                                           .removed_if_stored_by = removed_if_stored_by(settings.leave, clock),
+                                                           .removed_if_stored_by = removed_if_stored_by(leave_policy(settings), clock),
                                                            .deletions_max = kDeletionsMax});
   };
   if (!answered || !may_glance(memory.listing, policy_text(settings), due_work(), clock.wall())) return std::nullopt;

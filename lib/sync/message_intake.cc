@@ -10,6 +10,16 @@
 
 namespace popsync::sync {
 
+namespace {
+
+// A held row stands for no message that could be recognised.
+state::RowId expected_row(const Fetch& fetch) {
+  const bool is_candidate = std::ranges::count(fetch.candidates, fetch.tried_row, &Candidate::row) > 0;
+  return is_candidate ? fetch.tried_row : 0;
+}
+
+}  // namespace
+
 MessageIntake::MessageIntake(Context context, std::span<const Fetch> fetches)
     : context_(std::move(context)), install_key_(context_.store.install_key()), fetches_(fetches), complete_(fetches.size()) {
   progress_.messages_total = fetches.size();
@@ -62,9 +72,11 @@ void MessageIntake::proven(std::size_t index) {
                           .remove = fetch.remove_if_equal && found.verdict == Verdict::equal && found.row->removable,
                           .gave_up = fetch.gave_up_deleting,
                           .tried = fetch.tried_row == found.row->row && fetch.tries > 0,
+                          .expected = expected_row(fetch),
                           .replaces = fetch.replaces});
       return;
     }
+    if (const state::RowId expected = expected_row(fetch); expected != 0) others_.push_back(expected);
   }
   const bool suspect = message->wire_octets() * 100 < fetch.entry.list_size.value_or(0) * kSuspectPercent;
   if (suspect) {
@@ -91,6 +103,21 @@ void MessageIntake::refused(std::size_t index, const pop3::StatusLine& line) {
 std::span<const Refused> MessageIntake::refusals() const {
   const bool says_nothing = !given_ && refused() > 1 && !refusals_.front().fetch->apart;
   return says_nothing ? std::span<const Refused>() : refusals_;
+}
+
+// Two messages behind one unique-id may have been taken for each other: a row that any of them turned out to be is not replaced.
+Compared MessageIntake::compared() const {
+  Compared compared;
+  compared.replaced.insert(others_.begin(), others_.end());
+  for (const Settled& each : settled_) {
+    if (each.expected != 0 && each.expected != each.identification.row->row) compared.replaced.insert(each.expected);
+  }
+  for (const Settled& each : settled_) {
+    const state::RowId row = each.identification.row->row;
+    (each.identification.verdict == Verdict::equal ? compared.equal : compared.changed).insert(row);
+    compared.replaced.erase(row);
+  }
+  return compared;
 }
 
 void MessageIntake::flush() {

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -41,7 +42,15 @@ struct Settled {
   bool remove = false;                      // its deletion is due and its content was seen
   bool gave_up = false;                     // its deletion did not last, too often
   bool tried = false;                       // failures were counted on its row
+  state::RowId expected = 0;                // the row that was to be recognised; 0: none
   std::vector<state::RowId> replaces = {};  // held rows that stood for it
+};
+
+// What became of messages that were retrieved because a row had to be recognised: rows, each in one of the sets at most.
+struct Compared {
+  std::set<state::RowId> equal;
+  std::set<state::RowId> changed;   // the same message, with other octets
+  std::set<state::RowId> replaced;  // what is listed in the place of its message is another one
 };
 
 // A message that the server would not give, or behind which the stream fell out of step.
@@ -78,6 +87,7 @@ class MessageIntake : public net::RetrievalSink {
   void flush();
 
   [[nodiscard]] const std::vector<Settled>& settled() const { return settled_; }
+  [[nodiscard]] Compared compared() const;
   // Those that count as a try. A server that allows so many messages in a session, or a day, refuses all others alike: of refusals up to the end of
   // the session only the first counts, and where nothing was given and several were refused, none does (but for messages that were refused before).
   [[nodiscard]] std::span<const Refused> refusals() const;
@@ -106,6 +116,7 @@ class MessageIntake : public net::RetrievalSink {
   std::uint64_t batch_octets_ = 0;
   SteadyTime batch_since_{};
   std::vector<Settled> settled_;
+  std::vector<state::RowId> others_;  // rows that were expected where another message came
   std::vector<Refused> refusals_;
   std::vector<Refused> refused_since_;  // behind the last in refusals_, and no message came since
   bool refusing_ = false;               // the last answer was a refusal

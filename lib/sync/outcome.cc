@@ -10,7 +10,8 @@ bool worth_writing(const state::AccountRow& before, const state::AccountRow& aft
   const bool learnt = before.marker != after.marker || before.policy != after.policy || before.secret_worked != after.secret_worked ||
                       before.complete_listings != after.complete_listings || before.last_listing_count != after.last_listing_count ||
                       before.equal_settlements != after.equal_settlements || before.rekeyings != after.rekeyings ||
-                      before.top_fails != after.top_fails || before.surprises != after.surprises || before.expire_days != after.expire_days ||
+                      before.top_breaks != after.top_breaks || before.top_differences != after.top_differences ||
+                      before.top_off_since != after.top_off_since || before.surprises != after.surprises || before.expire_days != after.expire_days ||
                       before.login_delay != after.login_delay || before.last_login != after.last_login;
   const bool turned = after.last_error || before.last_error || before.consecutive_failures != after.consecutive_failures || !before.last_success;
   return learnt || turned || *after.last_attempt - *before.last_success >= bookkeeping_every;

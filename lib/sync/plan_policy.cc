@@ -11,12 +11,14 @@ bool hides_messages(const AccountSettings& settings) {
   return settings.endpoint.host == "pop.gmail.com" || settings.endpoint.host == "pop.googlemail.com";
 }
 
+LeavePolicy leave_policy(const AccountSettings& settings) { return hides_messages(settings) ? LeavePolicy{} : settings.leave; }
+
 PlanPolicy policy_for(const AccountSettings& settings, const state::AccountRow& account, std::span<const state::MessageRow> rows, bool unique_ids,
                       const Clock& clock) {
   const WallTime now = clock.wall();
   // A clock behind what was stored last has been set back: ages mean nothing until it has caught up.
   const bool behind = std::ranges::any_of(rows, [&](const state::MessageRow& row) { return row.stored_at > now; });
-  return {.leave = settings.leave,
+  return {.leave = leave_policy(settings),
           .max_message_size = settings.max_message_size,
           .unique_ids = unique_ids,
           .sizes_mean_something = account.equal_settlements < state::kEqualSettlementsMax,

@@ -14,6 +14,9 @@ namespace popsync::sync {
 // Gmail lists a part of the maildrop and hides what was retrieved: absence proves nothing there.
 bool hides_messages(const AccountSettings& settings);
 
+// leave_on_server as it is carried out. Where messages are hidden none can be recognised again, so none is deleted: keep.
+LeavePolicy leave_policy(const AccountSettings& settings);
+
 PlanPolicy policy_for(const AccountSettings& settings, const state::AccountRow& account, std::span<const state::MessageRow> rows, bool unique_ids,
                       const Clock& clock);
 

@@ -46,6 +46,8 @@ struct ListedHeader {
   pop3::ListingEntry entry;
   std::string header_hash;  // empty: it gave none, or not the whole
   bool has_message_id = false;
+  bool refused = false;           // -ERR
+  std::uint64_t body_octets = 0;  // that came behind the header, unasked
 };
 
 struct Rekeying {

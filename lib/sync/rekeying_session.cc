@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "state/transaction.h"
 #include "sync/header_session.h"
+#include "sync/top_use.h"
 
 namespace popsync::sync {
 namespace {
@@ -38,13 +39,14 @@ std::vector<Rekeying> recognise(const RekeyingContext& context, Mismatch& mismat
   add_header_prints(context.store, context.account.id, mismatch.unlisted);
   const bool comparable = std::ranges::any_of(mismatch.unlisted, [](const UnlistedRow& row) { return !row.header_hash.empty(); });
   std::vector<ListedHeader> headers;
-  if (comparable && !context.account.top_fails) {
+  if (comparable && may_ask_top(context.account, context.policy.now)) {
     if (context.account.marker == "uidl" || context.account.marker == "list") context.account.marker.clear();  // it may be another server now
     const net::Marker marker = context.learn_marker(mismatch.unknown.front());
-    ask_for_headers(context.client, context.account, marker, mismatch.unknown, kProbes, headers);
+    const HeaderQuestion question{.client = context.client, .account = context.account, .marker = marker, .now = context.policy.now};
+    ask_for_headers(question, mismatch.unknown, kProbes, headers);
     if (!std::ranges::all_of(headers, no_header)) {
       if (!worth_asking_for_all(headers, mismatch.unlisted)) return {};
-      ask_for_headers(context.client, context.account, marker, mismatch.unknown, mismatch.unknown.size(), headers);
+      ask_for_headers(question, mismatch.unknown, mismatch.unknown.size(), headers);
       auto found = match(headers, mismatch.unlisted, following);
       if (!found.empty()) return found;
       std::erase_if(mismatch.unlisted, [](const UnlistedRow& row) { return !row.header_hash.empty(); });

@@ -18,13 +18,13 @@ struct RekeyingContext {
   net::Pop3Client& client;
   std::function<net::Marker(const pop3::ListingEntry&)> learn_marker;  // by asking for this entry, if account.marker is not known
   state::StateStore& store;
-  state::AccountRow& account;  // rekeyings and top_fails are set, a known marker is learnt anew
+  state::AccountRow& account;  // rekeyings and what is seen of TOP are set, a known marker is learnt anew
   const PlanPolicy& policy;
 };
 
 // What to re-key; mostly nothing, at no cost then. Writes nothing. Throws Error server_permanent if the messages look like the old ones and nothing
 // tells them from new ones: fetching could double all, and taking them for known could lose mail, so the operator decides. Throws what the connection
-// throws; after desynchronised, account.top_fails is set.
+// throws.
 std::vector<Rekeying> find_rekeyings(const RekeyingContext& context, std::span<const pop3::ListingEntry> listing,
                                      std::span<const state::MessageRow> rows);
 

@@ -59,6 +59,11 @@ OpenSession open_session(const AccountSettings& settings, const net::SecretProvi
   }
 }
 
+void close_session(net::Pop3Client& client, const AccountSettings& settings) {
+  if (settings.rset_before_quit && client.has_read()) client.rset();
+  client.quit(client.has_read());
+}
+
 net::MaildropListing list_maildrop(net::Pop3Client& client, const AccountSettings& settings) {
   net::MaildropListing listing = client.listing();
   leave_out_first(listing, settings);

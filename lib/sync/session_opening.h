@@ -35,6 +35,9 @@ struct Shortcuts {
 OpenSession open_session(const AccountSettings& settings, const net::SecretProvider& secret, const Clock& clock, const StopSignal& stop,
                          const net::Trace& trace, const Shortcuts& shortcuts = {});
 
+// The end of a session that only looked: QUIT, behind RSET if headers were asked for and the server wants it (rset_before_quit).
+void close_session(net::Pop3Client& client, const AccountSettings& settings);
+
 // The maildrop, without the first message where that is the server's own.
 net::MaildropListing list_maildrop(net::Pop3Client& client, const AccountSettings& settings);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "sync/session_records.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,6 +23,7 @@ void SessionRecords::record_plan(const FetchPlan& plan, const net::MaildropListi
   for (const state::RowId row : plan.absent) transaction.set_absent(row, now, account_.complete_listings);
   for (const state::RowId row : plan.returned) transaction.set_absent(row, std::nullopt, 0);
   for (const state::RowId row : plan.forget) transaction.erase_message(row);
+  for (const auto& [row, doubt] : plan.doubts) transaction.set_doubt(row, doubt);
   for (const Hold& hold : plan.hold) transaction.insert_known(too_big(hold.entry, 0));
   transaction.commit();
   tell_warnings();
@@ -67,8 +69,10 @@ std::vector<Removal> SessionRecords::record_settled(const MessageIntake& intake)
     log_warning(settings_.name, "the server refuses " + counted(uncounted, "message") + (intake.refusals().empty() ? "" : " more") +
                                     ", a limit of its own perhaps; tried again in the next session");
   }
-  if (intake.settled().empty() && intake.refusals().empty()) return removals;
+  const Compared compared = intake.compared();
+  if (intake.settled().empty() && intake.refusals().empty() && compared.replaced.empty()) return removals;
   auto transaction = store_.begin();
+  for (const state::RowId row : compared.replaced) retire(transaction, row);
   for (const Settled& settled : intake.settled()) record_one(transaction, settled, removals);
   for (const Refused& refused : intake.refusals()) record_try(transaction, *refused.fetch, refused.reason);
   transaction.commit();
@@ -79,6 +83,7 @@ std::vector<Removal> SessionRecords::record_settled(const MessageIntake& intake)
 void SessionRecords::record_one(state::Transaction& transaction, const Settled& settled, std::vector<Removal>& removals) {
   const Candidate& row = *settled.identification.row;
   transaction.set_absent(row.row, std::nullopt, 0);
+  transaction.set_doubt(row.row, state::Doubt::none);
   for (const state::RowId held : settled.replaces) transaction.erase_message(held);
   if (settled.tried) transaction.set_tries(row.row, "", 0);
   if (settled.identification.verdict == Verdict::changed) {
@@ -88,12 +93,7 @@ void SessionRecords::record_one(state::Transaction& transaction, const Settled& 
     transaction.set_removable(row.row, false);
   } else {
     if (row.size_differs) ++account_.equal_settlements;
-    if (settled.gave_up) {
-      warn(settled.entry.uid, row.row, [](const std::string& name) {
-        return "message " + name + " came back each of " + std::to_string(kDeletionsMax) +
-               " times it was deleted on the server; it is left there from now on";
-      });
-    }
+    if (settled.gave_up) warn_of_undeletable(settled.entry.uid, row.row);
     if (settled.remove) removals.push_back({.row = row.row, .number = settled.entry.number});
   }
   const bool ours = row.free && claimed_.insert(row.row).second;
@@ -108,6 +108,44 @@ void SessionRecords::record_one(state::Transaction& transaction, const Settled& 
                               .tries = 0,
                               .at = clock_.wall()});
   }
+}
+
+// Another message stands in its place: it is gone, until a listing shows it again.
+void SessionRecords::retire(state::Transaction& transaction, state::RowId row) {
+  if (claimed_.contains(row)) return;
+  transaction.set_absent(row, clock_.wall(), account_.complete_listings);
+  transaction.set_doubt(row, state::Doubt::own);
+}
+
+void SessionRecords::warn_of_undeletable(const pop3::UniqueId& uid, state::RowId row) {
+  warn(uid, row, [](const std::string& name) {
+    return "message " + name + " came back each of " + std::to_string(kDeletionsMax) +
+           " times it was deleted on the server; it is left there from now on";
+  });
+}
+
+void SessionRecords::record_confirmed(const std::vector<Confirmed>& confirmed) {
+  if (std::ranges::none_of(confirmed, &Confirmed::in_doubt)) return;
+  auto transaction = store_.begin();
+  for (const Confirmed& each : confirmed) {
+    transaction.set_doubt(each.row, state::Doubt::none);
+    transaction.set_absent(each.row, std::nullopt, 0);
+    if (each.gave_up) warn_of_undeletable(each.uid, each.row);
+  }
+  transaction.commit();
+  tell_warnings();
+}
+
+void SessionRecords::record_doubt(const std::vector<state::RowId>& rows, state::Doubt doubt) {
+  auto transaction = store_.begin();
+  for (const state::RowId row : rows) transaction.set_doubt(row, doubt);
+  transaction.commit();
+}
+
+void SessionRecords::record_top_broke(state::RowId row) {
+  auto transaction = store_.begin();
+  transaction.mark_top_broke(row);
+  transaction.commit();
 }
 
 void SessionRecords::record_try(state::Transaction& transaction, const Fetch& fetch, const std::string& reason) {

@@ -19,6 +19,14 @@
 
 namespace popsync::sync {
 
+// A listed message whose header proved it to be that of its row.
+struct Confirmed {
+  state::RowId row = 0;
+  pop3::UniqueId uid;
+  bool in_doubt = false;  // else nothing has to be written
+  bool gave_up = false;   // its deletion did not last, too often
+};
+
 class SessionRecords {
  public:
   // All must outlive it; what is learnt of the account as a whole is counted in `account`, which the caller stores.
@@ -27,6 +35,11 @@ class SessionRecords {
 
   // What the listing alone tells: sizes, absences, messages over the limit.
   void record_plan(const FetchPlan& plan, const net::MaildropListing& listing);
+  // These were recognised by their headers: no doubt is left.
+  void record_confirmed(const std::vector<Confirmed>& confirmed);
+  void record_doubt(const std::vector<state::RowId>& rows, state::Doubt doubt);
+  // The session ended over the TOP of this message: it is not asked for it again.
+  void record_top_broke(state::RowId row);
   // Messages that were retrieved and are not new, and those that the server would not give. Returns what may be deleted now that its content was
   // seen.
   std::vector<Removal> record_settled(const MessageIntake& intake);
@@ -50,6 +63,8 @@ class SessionRecords {
 
   [[nodiscard]] state::NewKnown too_big(const pop3::ListingEntry& entry, state::RowId row);
   void record_one(state::Transaction& transaction, const Settled& settled, std::vector<Removal>& removals);
+  void retire(state::Transaction& transaction, state::RowId row);
+  void warn_of_undeletable(const pop3::UniqueId& uid, state::RowId row);
   void record_try(state::Transaction& transaction, const Fetch& fetch, const std::string& reason);
 
   void warn(const pop3::UniqueId& uid, state::RowId row, std::function<std::string(const std::string& name)> text) {

@@ -17,7 +17,7 @@ using testing::HasSubstr;
 
 struct FailingDisk : testing::Test {
   FailingDisk() {
-    for (int i = 0; i < 6; ++i) server.add(small_message("message " + std::to_string(i)));
+    for (int i = 0; i < 6; ++i) server.add(message_with_id("message " + std::to_string(i)));
     all = as_stored(server.messages());
     popsync.fs = &disk;
     popsync.leave({.kind = sync::LeavePolicy::Kind::remove, .age = {}}, "remove");
@@ -58,7 +58,7 @@ TEST_F(FailingDisk, AFolderThatCannotBeSyncedStopsBeforeTheServerIsToldAnything)
 TEST_F(FailingDisk, AnAccountOnTheSameDiskSaysNeitherDeleNorQuit) {
   ASSERT_FALSE(popsync.sync().error);
   server.clear_record();
-  for (int i = 0; i < 6; ++i) server.add(small_message("later " + std::to_string(i)));
+  for (int i = 0; i < 6; ++i) server.add(message_with_id("later " + std::to_string(i)));
   // As if another account had found the disk failing while this one fetched.
   disk.before_rename = [&](const std::string& to) {
     if (to.starts_with("gen.")) popsync.store().suspend({popsync.store().mailstores().at(0).id}, "the disk failed");
@@ -80,7 +80,7 @@ TEST_F(FailingDisk, AFullDiskHoldsTheAccountUntilThereIsRoom) {
 
 TEST_F(FailingDisk, AFolderWithoutRoomForANameIsFinishedWhenThereIsRoom) {
   popsync.sync();  // the Maildir is made
-  for (const auto& octets : std::vector<std::string>(6, small_message("one more"))) server.add(octets);
+  for (const auto& octets : std::vector<std::string>(6, message_with_id("one more"))) server.add(octets);
   all = messages_in(popsync.maildir());
   server.clear_record();
   disk.full = {"new"};

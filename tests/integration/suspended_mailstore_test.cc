@@ -21,7 +21,7 @@ using testing::Not;
 
 struct SuspendedMailstore : testing::Test {
   void SetUp() override {
-    server.add(small_message("one"));
+    server.add(message_with_id("one"));
     home.configure({.port = server.port()});
     ASSERT_EQ(home.run({"sync"}).status, 0);
     const auto store = state::StateStore::open(home.state_dir());
@@ -51,7 +51,7 @@ TEST_F(SuspendedMailstore, CheckTellsWhyAndWhatToDoAndDoesNotEndIt) {
 }
 
 TEST_F(SuspendedMailstore, WhatTheyTellToDoEndsIt) {
-  server.add(small_message("two"));
+  server.add(message_with_id("two"));
   EXPECT_EQ(home.run({"sync", "home"}).status, 0);
   EXPECT_EQ(messages_in(home.maildir()), as_stored(server.messages()));
   EXPECT_EQ(in_status("accounts[0].suspended"), "null");
@@ -89,8 +89,8 @@ struct OneDiskOfTwo : testing::Test {
     mail_comes();
   }
   void mail_comes() {
-    server.add(small_message("for alice " + std::to_string(++mails)));
-    server.add_to("bob", small_message("for bob " + std::to_string(mails)));
+    server.add(message_with_id("for alice " + std::to_string(++mails)));
+    server.add_to("bob", message_with_id("for bob " + std::to_string(mails)));
   }
   sync::SyncReport sync_alice() {
     popsync.fs = &disk;

@@ -107,7 +107,8 @@ struct MaildropKnobs {
   std::chrono::milliseconds latency{0};  // waited once for each batch of commands that arrives together, as a round trip would be
 
   // Messages
-  std::vector<MessageRef> unstuffed = {};  // RETR of these without byte-stuffing
+  std::vector<MessageRef> unstuffed = {};                 // RETR of these without byte-stuffing
+  std::function<std::string(std::string)> top_text = {};  // TOP: in place of header and lines
   std::optional<Cut> cut = {};
   std::optional<Stall> stall = {};
   std::optional<std::size_t> retr_max = {};  // RETRs in a session; further ones are answered -ERR

@@ -104,7 +104,8 @@ void MaildropSession::answer_top(const std::string& argument) {
   const ListedMessage* message = find(std::string_view(argument).substr(0, space));
   if (message == nullptr) return;
   reply("+OK top of message follows");
-  connection_.queue(octets_on_wire(top_of(message->stored->octets, lines)));
+  const std::string_view top = top_of(message->stored->octets, lines);
+  connection_.queue(octets_on_wire(knobs_->top_text ? knobs_->top_text(std::string(top)) : std::string(top)));
 }
 
 void MaildropSession::mark_deleted(const std::string& argument) {

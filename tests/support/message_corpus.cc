@@ -180,6 +180,12 @@ std::string small_message(std::string_view subject, std::string_view body) {
          std::string(body);
 }
 
+std::string message_with_id(std::string_view subject, std::string_view body) {
+  std::string id(subject);
+  std::ranges::replace(id, ' ', '.');
+  return "Message-ID: <" + id + "@example.org>\r\n" + small_message(subject, body);
+}
+
 std::string with_crlf(std::string_view text) {
   std::string result;
   for (std::size_t i = 0; i < text.size(); ++i) {

@@ -25,6 +25,8 @@ std::vector<NamedMessage> awkward_messages();
 
 // A small well-formed message, CRLF line ends.
 std::string small_message(std::string_view subject, std::string_view body = "Hello\r\n");
+// The same with a Message-ID of its own, so that its header is proof of it.
+std::string message_with_id(std::string_view subject, std::string_view body = "Hello\r\n");
 // Every LF as CRLF (a CR before it is kept as it is: "\r\n" stays "\r\n").
 std::string with_crlf(std::string_view text);
 

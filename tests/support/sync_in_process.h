@@ -44,8 +44,13 @@ class SyncInProcess {
   }
 
   sync::SyncReport sync() {
-    const sync::SyncServices services{
-        .store = *store_, .fs = *fs, .clock = clock, .pool = pool_, .configured_names = {settings.name}, .command = "popsync test"};
+    const sync::SyncServices services{.store = *store_,
+                                      .fs = *fs,
+                                      .clock = clock,
+                                      .pool = pool_,
+                                      .configured_names = {settings.name},
+                                      .command = "popsync test",
+                                      .confirm = confirm};
     return sync::sync_account(services, request());
   }
   sync::DryRun plan() { return sync::plan_account(store_.get(), clock, request(), {settings.name}, "popsync test"); }
@@ -60,6 +65,7 @@ class SyncInProcess {
   Fs* fs = &real_fs();
   net::TlsMemory* tls = nullptr;
   MovedClock clock;
+  sync::ConfirmLimits confirm;
 
  private:
   [[nodiscard]] sync::SyncRequest request() const {

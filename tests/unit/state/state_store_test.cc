@@ -222,12 +222,26 @@ TEST_F(StateStoreTest, AnOlderSchemaIsBroughtUpWithItsRows) {
     transaction.insert_mailstore(kAccount, "/mail", "id");
     transaction.commit();
   }
-  for (const char* sql :
-       {"ALTER TABLE mailstore DROP COLUMN suspended", "ALTER TABLE mailstore DROP COLUMN sync_failures", "ALTER TABLE account DROP COLUMN rekeyings",
-        "ALTER TABLE account DROP COLUMN top_fails", "ALTER TABLE account DROP COLUMN surprises", "ALTER TABLE account DROP COLUMN expire_days",
-        "ALTER TABLE account DROP COLUMN login_delay", "ALTER TABLE account DROP COLUMN last_login", "ALTER TABLE account DROP COLUMN refusals",
-        "ALTER TABLE account DROP COLUMN tried_with", "ALTER TABLE message DROP COLUMN dele_sent", "DROP TABLE server_memory",
-        "DROP TRIGGER message_erased", "DROP INDEX message_by_removal", "DROP INDEX account_by_user", "PRAGMA user_version=2"})
+  for (const char* sql : {"ALTER TABLE mailstore DROP COLUMN suspended",
+                          "ALTER TABLE mailstore DROP COLUMN sync_failures",
+                          "ALTER TABLE account DROP COLUMN rekeyings",
+                          "ALTER TABLE account DROP COLUMN top_breaks",
+                          "ALTER TABLE account DROP COLUMN top_differences",
+                          "ALTER TABLE account DROP COLUMN top_off_since",
+                          "ALTER TABLE message DROP COLUMN top_broke",
+                          "DROP TABLE doubt",
+                          "ALTER TABLE account DROP COLUMN surprises",
+                          "ALTER TABLE account DROP COLUMN expire_days",
+                          "ALTER TABLE account DROP COLUMN login_delay",
+                          "ALTER TABLE account DROP COLUMN last_login",
+                          "ALTER TABLE account DROP COLUMN refusals",
+                          "ALTER TABLE account DROP COLUMN tried_with",
+                          "ALTER TABLE message DROP COLUMN dele_sent",
+                          "DROP TABLE server_memory",
+                          "DROP TRIGGER message_erased",
+                          "DROP INDEX message_by_removal",
+                          "DROP INDEX account_by_user",
+                          "PRAGMA user_version=2"})
     change(sql);
   const auto store = open();
   ASSERT_EQ(store->mailstores(kAccount).size(), 1U);

@@ -122,7 +122,9 @@ TEST_F(TransactionTest, UpdateKeepsEverythingButIdTotalsAndPlan) {
   row.last_listing_count = 5'000'000'000;
   row.equal_settlements = 2;
   row.rekeyings = 3;
-  row.top_fails = true;
+  row.top_breaks = 2;
+  row.top_differences = 1;
+  row.top_off_since = from_unix_seconds(1'700'000'001);
   row.surprises = 2;
   row.expire_days = 0;
   row.login_delay = std::chrono::minutes(10);
@@ -149,7 +151,9 @@ TEST_F(TransactionTest, UpdateKeepsEverythingButIdTotalsAndPlan) {
   EXPECT_EQ(found.last_listing_count, 5'000'000'000U);
   EXPECT_EQ(found.equal_settlements, 2U);
   EXPECT_EQ(found.rekeyings, 3U);
-  EXPECT_TRUE(found.top_fails);
+  EXPECT_EQ(found.top_breaks, 2U);
+  EXPECT_EQ(found.top_differences, 1U);
+  EXPECT_EQ(found.top_off_since, from_unix_seconds(1'700'000'001));
   EXPECT_EQ(found.surprises, 2U);
   EXPECT_EQ(found.expire_days, 0U);
   EXPECT_EQ(found.login_delay, std::chrono::minutes(10));

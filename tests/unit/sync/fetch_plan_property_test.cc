@@ -58,10 +58,12 @@ class Model {
     for (const auto& [row, size] : plan.first_sizes) at(row).row.list_size = size;
     for (const RowId row : plan.absent) set_absent(row, true);
     for (const RowId row : plan.returned) set_absent(row, false);
+    for (const auto& [row, doubt] : plan.doubts) at(row).row.doubt = doubt;
     for (const RowId row : plan.forget) erase(row);
     for (const Hold& hold : plan.hold) insert(RowState::held, hold.entry, content_.at(hold.entry.number.value));
-    std::vector<Removal> removals = plan.remove;
+    std::vector<Removal> removals;
     for (const Fetch& fetch : plan.fetch) retrieve(fetch, removals);
+    for (const Confirmation& each : plan.confirm) retrieve(each.fetch, removals);
     for (const Removal& removal : removals) {
       set_absent(removal.row, true);
       ++at(removal.row).row.deletions;
@@ -146,6 +148,7 @@ class Model {
     for (const Candidate& candidate : fetch.candidates) {
       if (!candidate.has_prints || !has(candidate.row) || at(candidate.row).content != content) continue;
       set_absent(candidate.row, false);
+      at(candidate.row).row.doubt = state::Doubt::none;
       if (candidate.free && fetch.entry.list_size) at(candidate.row).row.list_size = fetch.entry.list_size;
       if (fetch.remove_if_equal && candidate.removable) {
         EXPECT_TRUE(at(candidate.row).row.removable);
@@ -222,7 +225,7 @@ TEST(FetchPlanProperty, CarriedOutAndPlannedAgainItFetchesAndHoldsNothing) {
     const FetchPlan again = model.plan();
     EXPECT_TRUE(again.fetch.empty());
     EXPECT_TRUE(again.hold.empty());
-    EXPECT_TRUE(again.remove.empty());
+    EXPECT_TRUE(again.confirm.empty());
     EXPECT_TRUE(again.first_sizes.empty());
   }
 }
@@ -248,7 +251,7 @@ TEST(FetchPlanProperty, OnlyRemovableRowsThatAreListedAreDeleted) {
   std::mt19937_64 random(seed);
   for (int round = 0; round < kRounds; ++round) {
     const Model model(random, LeavePolicy::Kind::remove);
-    for (const Removal& removal : model.plan().remove) {
+    for (const Removal& removal : model.plan().due()) {
       const auto known = std::ranges::find_if(model.known(), [&](const KnownMessage& each) { return each.row.id == removal.row; });
       ASSERT_NE(known, model.known().end());
       EXPECT_TRUE(known->row.removable);
@@ -271,9 +274,10 @@ TEST(FetchPlanProperty, EveryListedMessageIsFetchedHeldOrKnownAndOnlyOnce) {
     for (const Fetch& fetch : plan.fetch) numbers.push_back(fetch.entry.number.value);
     EXPECT_TRUE(std::ranges::is_sorted(plan.fetch, {}, [](const Fetch& fetch) { return std::pair(fetch.apart, fetch.entry.number.value); }));
     for (const Hold& hold : plan.hold) numbers.push_back(hold.entry.number.value);
+    for (const Confirmation& each : plan.confirm) numbers.push_back(each.fetch.entry.number.value);
     std::ranges::sort(numbers);
     EXPECT_EQ(std::ranges::adjacent_find(numbers), numbers.end());
-    EXPECT_LE(numbers.size() + plan.known, model.listing().size());
+    EXPECT_LE(numbers.size() + plan.known, model.listing().size() + plan.due().size());
   }
 }
 

@@ -15,6 +15,7 @@ namespace {
 using namespace std::chrono_literals;
 using pop3::ListingEntry;
 using pop3::MessageNumber;
+using state::Doubt;
 using state::MessageRow;
 using state::RowState;
 using testing::ElementsAre;
@@ -35,6 +36,7 @@ MessageRow row(state::RowId id, std::string uid, std::optional<std::uint64_t> si
   out.uid = {std::move(uid)};
   out.list_size = size;
   out.removable = state == RowState::published;
+  out.has_message_id = true;
   out.stored_at = kNow - 24h;
   return out;
 }
@@ -42,6 +44,7 @@ MessageRow row(state::RowId id, std::string uid, std::optional<std::uint64_t> si
 MessageRow absent(MessageRow row, WallTime since, std::uint64_t listing) {
   row.absent_since = since;
   row.absent_since_listing = listing;
+  if (row.state == RowState::published) row.doubt = Doubt::own;
   return row;
 }
 
@@ -82,7 +85,7 @@ std::vector<std::uint32_t> fetched(const FetchPlan& plan) {
 
 std::vector<std::pair<state::RowId, std::uint32_t>> removed(const FetchPlan& plan) {
   std::vector<std::pair<state::RowId, std::uint32_t>> out;
-  for (const Removal& removal : plan.remove) out.emplace_back(removal.row, removal.number.value);
+  for (const Removal& removal : plan.due()) out.emplace_back(removal.row, removal.number.value);
   return out;
 }
 
@@ -92,7 +95,15 @@ std::vector<std::uint32_t> newly_held(const FetchPlan& plan) {
   return numbers;
 }
 
+// Number, and whether a header is enough.
+std::vector<std::pair<std::uint32_t, bool>> confirmed(const FetchPlan& plan) {
+  std::vector<std::pair<std::uint32_t, bool>> out;
+  for (const Confirmation& each : plan.confirm) out.emplace_back(each.fetch.entry.number.value, each.by_top);
+  return out;
+}
+
 void expect_nothing_to_do(const FetchPlan& plan) {
+  EXPECT_THAT(confirmed(plan), IsEmpty());
   EXPECT_THAT(fetched(plan), IsEmpty());
   EXPECT_THAT(removed(plan), IsEmpty());
   EXPECT_FALSE(plan.changes_rows());
@@ -188,12 +199,14 @@ TEST(FetchPlan, WhereSizesSayNothingTheUniqueIdDecides) {
 }
 
 // protocol.md 117
-TEST(FetchPlan, AMessageThatReturnsIsSettledByContent) {
+TEST(FetchPlan, AMessageThatReturnsIsConfirmed) {
   const FetchPlan found = plan({entry(1, "a", 10)}, {absent(row(7, "a", 10), kNow - 1h, 3)}, keep());
-  ASSERT_EQ(found.fetch.size(), 1U);
-  ASSERT_EQ(found.fetch[0].candidates.size(), 1U);
-  EXPECT_TRUE(found.fetch[0].candidates[0].has_prints && found.fetch[0].candidates[0].free);
-  EXPECT_FALSE(found.fetch[0].candidates[0].size_differs);
+  ASSERT_THAT(confirmed(found), ElementsAre(Pair(1U, true)));
+  const Fetch& fetch = found.confirm[0].fetch;
+  ASSERT_EQ(fetch.candidates.size(), 1U);
+  EXPECT_TRUE(fetch.candidates[0].has_prints && fetch.candidates[0].free);
+  EXPECT_FALSE(fetch.candidates[0].size_differs);
+  EXPECT_FALSE(fetch.remove_if_equal);
   EXPECT_THAT(found.returned, IsEmpty());
 }
 
@@ -270,24 +283,21 @@ TEST(FetchPlan, NothingIsDeletedByAgeWhileTheClockIsNotTrusted) {
 TEST(FetchPlan, BehindARepeatedUniqueIdOnlySeenContentIsDeleted) {
   // twice in the listing
   FetchPlan found = plan({entry(1, "a", 10), entry(2, "a", 20)}, {row(7, "a", 10), row(8, "a", 20)}, remove());
-  EXPECT_THAT(removed(found), IsEmpty());
-  EXPECT_THAT(fetched(found), ElementsAre(1U, 2U));
-  EXPECT_TRUE(found.fetch[0].remove_if_equal && found.fetch[1].remove_if_equal);
-  EXPECT_FALSE(found.fetch[0].candidates.at(0).size_differs);
+  EXPECT_THAT(confirmed(found), ElementsAre(Pair(1U, false), Pair(2U, false)));
+  EXPECT_THAT(removed(found), ElementsAre(Pair(7, 1U), Pair(8, 2U)));
+  EXPECT_FALSE(found.confirm[0].fetch.candidates.at(0).size_differs);
   // twice in the rows
   found = plan({entry(1, "a", 10)}, {row(7, "a", 10), row(8, "a", 20)}, remove());
-  EXPECT_THAT(removed(found), IsEmpty());
-  EXPECT_THAT(fetched(found), ElementsAre(1U));
-  EXPECT_EQ(found.fetch[0].candidates.at(0).row, 7);
+  EXPECT_THAT(confirmed(found), ElementsAre(Pair(1U, false)));
+  EXPECT_EQ(found.confirm[0].fetch.candidates.at(0).row, 7);
 }
 
 TEST(FetchPlan, WhereSizesSayNothingOnlySeenContentIsDeleted) {
   PlanPolicy policy = remove();
   policy.sizes_mean_something = false;
   const FetchPlan found = plan({entry(1, "a", 11)}, {row(7, "a", 10)}, policy);
-  EXPECT_THAT(removed(found), IsEmpty());
-  ASSERT_EQ(found.fetch.size(), 1U);
-  EXPECT_TRUE(found.fetch[0].remove_if_equal);
+  EXPECT_THAT(confirmed(found), ElementsAre(Pair(1U, false)));
+  EXPECT_THAT(removed(found), ElementsAre(Pair(7, 1U)));
 }
 
 // durability 8.3
@@ -296,10 +306,9 @@ TEST(FetchPlan, ADeletedMessageThatCameBackIsDeletedAgainOnceItsContentWasSeen) 
     MessageRow deleted = absent(row(7, "a", 10), kNow - 1h, 3);
     deleted.deletions = deletions;
     const FetchPlan found = plan({entry(1, "a", 10)}, {deleted}, remove());
-    EXPECT_THAT(removed(found), IsEmpty());
-    ASSERT_EQ(found.fetch.size(), 1U);
-    EXPECT_EQ(found.fetch[0].remove_if_equal, deletions < kDeletionsMax);
-    EXPECT_EQ(found.fetch[0].gave_up_deleting, deletions == kDeletionsMax);
+    ASSERT_THAT(confirmed(found), ElementsAre(Pair(1U, true)));
+    EXPECT_EQ(found.confirm[0].fetch.remove_if_equal, deletions < kDeletionsMax);
+    EXPECT_EQ(found.confirm[0].fetch.gave_up_deleting, deletions == kDeletionsMax);
   }
 }
 
@@ -382,9 +391,10 @@ TEST(FetchPlan, AStoredMessageThatCannotBeComparedIsLeftAloneAfterThreeTries) {
   stored.removable = true;
   for (stored.tries = 0; stored.tries < kTriesMax; ++stored.tries) {
     const FetchPlan found = plan({entry(1, "a", 10)}, {stored}, remove());
-    ASSERT_THAT(fetched(found), ElementsAre(1U));
-    EXPECT_EQ(found.fetch[0].apart, stored.tries > 0);
-    EXPECT_EQ(found.fetch[0].tried_row, 7);
+    const Fetch& looked_at = stored.tries > 0 ? found.fetch.at(0) : found.confirm.at(0).fetch;
+    EXPECT_EQ(found.fetch.size() + found.confirm.size(), 1U);
+    EXPECT_EQ(looked_at.apart, stored.tries > 0);
+    EXPECT_EQ(looked_at.tried_row, 7);
   }
   const FetchPlan found = plan({entry(1, "a", 10)}, {stored}, remove());
   EXPECT_THAT(fetched(found), IsEmpty());
@@ -418,7 +428,9 @@ TEST(FetchPlan, AnEmptyListingProvesNothing) {
     policy.complete_listings = 100;
     return policy;
   }());
-  expect_nothing_to_do(found);
+  EXPECT_THAT(found.absent, IsEmpty());
+  EXPECT_THAT(found.forget, IsEmpty());
+  EXPECT_THAT(found.doubts, ElementsAre(Pair(8, Doubt::outage)));
   EXPECT_FALSE(found.counts_as_listing);
 }
 
@@ -470,7 +482,7 @@ TEST(FetchPlan, ARowIsNotForgottenInASessionThatComparesWithIt) {
   policy.complete_listings = 100;
   // 7 is due to go, but what returns under its unique-id may be its message with another size.
   const FetchPlan found = plan({entry(1, "a", 20)}, {absent(row(6, "a", 20), kNow - 1h, 99), absent(row(7, "a", 10), kNow - 60 * 24h, 0)}, policy);
-  EXPECT_THAT(fetched(found), ElementsAre(1U));
+  EXPECT_THAT(confirmed(found), ElementsAre(Pair(1U, false)));
   EXPECT_THAT(found.forget, IsEmpty());
 }
 

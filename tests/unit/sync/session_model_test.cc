@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Many sessions of one account against a maildrop that changes in between: messages come and go and return, unique-ids are used twice, used again,
-// and all changed; listings are short or empty; sessions break; QUIT is lost. Planned by plan_fetch() and matched by match(), carried out by a model
-// of a session that knows the content of every message. Whatever happens, each message is delivered once and nothing is deleted that was not.
+// and all changed; some servers number from 1 each day; listings are short or empty; sessions break; QUIT is lost. Planned by plan_fetch() and
+// matched by match(), carried out by a model of a session that knows the content of every message. Whatever happens, each message is delivered once
+// and nothing is deleted that was not.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cstdlib>
+#include <limits>
 #include <map>
 #include <optional>
 #include <random>
@@ -48,18 +50,20 @@ class World {
         {}, {}, {.kind = LeavePolicy::Kind::remove, .age = {}}, {.kind = LeavePolicy::Kind::remove_after, .age = std::chrono::hours(60)}};
     policy_.leave = policies[random_() % policies.size()];
     sizes_last_ = one_in(2);
+    numbers_days_ = one_in(3);
     for (int i = 0; i < 6; ++i) arrive();
   }
 
   void change() {
     policy_.now += std::chrono::hours(random_() % 40);
+    if (numbers_days_ && one_in(5)) return begin_day();
     for (std::size_t i = random_() % 4; i > 0; --i) arrive();
     if (one_in(3)) depart();
     if (one_in(8)) come_back();
     if (one_in(6)) use_again();
     if (sizes_last_ && one_in(6)) share();
     if (!sizes_last_ && one_in(20)) resize();
-    if (one_in(5)) rekey();
+    if (!numbers_days_ && one_in(5)) rekey();
   }
 
   void session() {
@@ -67,14 +71,13 @@ class World {
     if (seen.size() == box_.size()) whole_ = true;
     follow(seen);
     const FetchPlan plan = plan_fetch(listing_of(seen), rows(), policy_);
-    record(plan, seen.size());
-    std::vector<Removal> removals = plan.remove;
-    const std::size_t end = one_in(6) ? random_() % (plan.fetch.size() + 1) : plan.fetch.size();
-    std::set<RowId> claimed;
-    for (std::size_t i = 0; i < end; ++i) retrieve(plan.fetch[i], seen, claimed, removals);
-    if (end == plan.fetch.size()) quit(seen, removals);
-    if (whole_ && end == plan.fetch.size()) {
-      for (const Message& message : seen) EXPECT_EQ(delivered_[message.content], 1) << "content " << message.content << " as " << message.uid;
+    record(plan, seen);
+    std::vector<Removal> removals;
+    if (carry_out(plan, seen, one_in(6) ? random_() % (plan.fetch.size() + plan.confirm.size() + 1) : kAll, removals)) {
+      quit(seen, removals);
+      if (whole_) {
+        for (const Message& message : seen) EXPECT_EQ(delivered_[message.content], 1) << "content " << message.content << " as " << message.uid;
+      }
     }
     whole_ = false;
   }
@@ -84,13 +87,12 @@ class World {
     for (int i = 0; i < 6; ++i) {
       follow(box_);
       const FetchPlan plan = plan_fetch(listing_of(box_), rows(), policy_);
-      if (plan.fetch.empty()) break;
+      if (plan.fetch.empty() && plan.confirm.empty()) break;
       ASSERT_LT(i, 5) << "it never comes to rest";
-      record(plan, box_.size());
-      std::vector<Removal> removals = plan.remove;
-      std::set<RowId> claimed;
       const auto seen = box_;
-      for (const Fetch& fetch : plan.fetch) retrieve(fetch, seen, claimed, removals);
+      record(plan, seen);
+      std::vector<Removal> removals;
+      carry_out(plan, seen, kAll, removals);
       for (const Removal& removal : removals) take_away(seen, removal);
     }
     for (const Message& message : box_) EXPECT_EQ(delivered_[message.content], 1);
@@ -98,6 +100,8 @@ class World {
   }
 
  private:
+  static constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
+
   bool one_in(unsigned n) { return random_() % n == 0; }
   std::string fresh_uid() { return "u" + std::to_string(++uids_made_); }
 
@@ -105,7 +109,20 @@ class World {
 
   void arrive() {
     const Content content = ++contents_made_;
+    if (numbers_days_) {
+      const std::string uid = std::to_string(++number_of_day_);
+      // What was never missing in a listing, nor deleted by us, cannot be told from what takes its unique-id and has its size.
+      if (!missed_.contains(uid) && uids_seen_.contains(uid)) return;
+      box_.push_back({.content = content, .uid = uid, .size = 1000});
+      return;
+    }
     box_.push_back({.content = content, .uid = fresh_uid(), .size = 1000 + static_cast<std::uint64_t>(content) % 5});
+  }
+  // Everything is taken out elsewhere, and the server begins with 1 again.
+  void begin_day() {
+    box_.clear();
+    departed_.clear();
+    number_of_day_ = 0;
   }
   void depart() {
     for (std::size_t i = random_() % 3; i > 0 && !box_.empty(); --i) {
@@ -123,17 +140,18 @@ class World {
         std::ranges::any_of(known_, [&](const Known& each) { return each.row.uid.octets == message.uid && each.content == message.content; });
     if (uid_is_free && known) box_.push_back(message);
   }
-  // A new message under the unique-id of one that is gone: it has another size, or a listing without it came between. Where sizes are found to change
-  // by themselves only the latter is noticed.
+  // A new message under the unique-id of one that is gone: it has another size, or a listing without it came between, be it a short one, or our own
+  // DELE may have taken it. Where sizes are found to change by themselves a size tells nothing.
   void use_again() {
     if (departed_.empty()) return;
     const std::string uid = departed_.front().uid;
+    const std::uint64_t size = departed_.front().size;
     departed_.erase(departed_.begin());
     if (std::ranges::count(box_, uid, &Message::uid) > 0) return;
-    const bool all_absent = std::ranges::all_of(known_, [&](const Known& each) { return each.row.uid.octets != uid || each.row.absent_since; });
-    if (!all_absent && !sizes_last_) return;
+    const bool missed = missed_.contains(uid);
+    if (!missed && !sizes_last_) return;
     const Content content = ++contents_made_;
-    box_.push_back({.content = content, .uid = uid, .size = all_absent ? 1000 : 100'000 + static_cast<std::uint64_t>(content)});
+    box_.push_back({.content = content, .uid = uid, .size = missed ? size : 100'000 + static_cast<std::uint64_t>(content)});
     std::erase_if(departed_, [&](const Message& message) { return message.uid == uid; });
   }
   // A new message under the unique-id of one that is there.
@@ -209,13 +227,40 @@ class World {
     rekeyings_ = count_rekeyings(rekeyings_, mismatch, !found.empty());
   }
 
-  void record(const FetchPlan& plan, std::size_t listed) {
-    if (listed > 0) policy_.last_listing_count = listed;
+  void record(const FetchPlan& plan, const std::vector<Message>& seen) {
+    if (!seen.empty()) policy_.last_listing_count = seen.size();
     if (plan.counts_as_listing) ++policy_.complete_listings;
+    for (const std::string& uid : uids_seen_) missed_.insert(uid);
+    for (const Message& message : seen) {
+      missed_.erase(message.uid);
+      uids_seen_.insert(message.uid);
+    }
     for (const auto& [row, size] : plan.first_sizes) at(row).row.list_size = size;
     for (const RowId row : plan.absent) set_absent(row, true);
     for (const RowId row : plan.returned) set_absent(row, false);
+    for (const auto& [row, doubt] : plan.doubts) at(row).row.doubt = doubt;
     for (const RowId row : plan.forget) std::erase_if(known_, [&](const Known& each) { return each.row.id == row; });
+  }
+
+  // False if the session breaks behind `steps` messages.
+  bool carry_out(const FetchPlan& plan, const std::vector<Message>& seen, std::size_t steps, std::vector<Removal>& removals) {
+    std::set<RowId> claimed;
+    for (const Fetch& fetch : plan.fetch) {
+      if (steps-- == 0) return false;
+      retrieve(fetch, seen, claimed, removals);
+    }
+    for (const Confirmation& each : plan.confirm) {
+      if (steps-- == 0) return false;
+      const RowId row = each.fetch.tried_row;
+      if (!each.by_top || at(row).content != seen[each.fetch.entry.number.value - 1].content) {
+        retrieve(each.fetch, seen, claimed, removals);
+        continue;
+      }
+      set_absent(row, false);
+      at(row).row.doubt = state::Doubt::none;
+      if (each.fetch.remove_if_equal) removals.push_back({.row = row, .number = each.fetch.entry.number});
+    }
+    return true;
   }
 
   void retrieve(const Fetch& fetch, const std::vector<Message>& seen, std::set<RowId>& claimed, std::vector<Removal>& removals) {
@@ -226,12 +271,15 @@ class World {
       return;
     }
     ++delivered_[content];
+    retire(fetch.tried_row, claimed);
     const RowId row = insert(RowState::published, fetch.entry, content);
     if (policy_.leave.kind == LeavePolicy::Kind::remove) removals.push_back({.row = row, .number = fetch.entry.number});
   }
 
   void settle(const Fetch& fetch, const Candidate& candidate, std::set<RowId>& claimed, std::vector<Removal>& removals) {
+    if (fetch.tried_row != candidate.row) retire(fetch.tried_row, claimed);
     set_absent(candidate.row, false);
+    at(candidate.row).row.doubt = state::Doubt::none;
     if (candidate.size_differs && ++equal_settlements_ >= state::kEqualSettlementsMax) policy_.sizes_mean_something = false;
     if (fetch.remove_if_equal && candidate.removable) removals.push_back({.row = candidate.row, .number = fetch.entry.number});
     if (candidate.free && claimed.insert(candidate.row).second) {
@@ -241,7 +289,18 @@ class World {
     }
   }
 
+  // Another message stands in its place.
+  void retire(RowId row, const std::set<RowId>& claimed) {
+    if (row == 0 || claimed.contains(row)) return;
+    set_absent(row, true);
+    at(row).row.doubt = state::Doubt::own;
+  }
+
   void quit(const std::vector<Message>& seen, const std::vector<Removal>& removals) {
+    for (const Removal& removal : removals) {
+      at(removal.row).row.dele_sent = true;
+      at(removal.row).row.doubt = state::Doubt::own;
+    }
     if (one_in(6)) return;  // lost, and the server did nothing
     const bool confirmed = !one_in(6);
     const bool honoured = !one_in(8);
@@ -258,6 +317,8 @@ class World {
     EXPECT_EQ(delivered_[doomed.content], 1) << "deleted, content " << doomed.content << " as " << doomed.uid;
     EXPECT_TRUE(at(removal.row).row.removable);
     std::erase_if(box_, [&](const Message& message) { return message.content == doomed.content; });
+    missed_.insert(doomed.uid);
+    departed_.push_back(doomed);
   }
 
   RowId insert(RowState state, const ListingEntry& entry, std::optional<Content> content) {
@@ -267,6 +328,7 @@ class World {
     row.uid = entry.uid;
     row.list_size = entry.list_size;
     row.removable = state == RowState::published;
+    row.has_message_id = true;
     row.stored_at = policy_.now;
     known_.push_back({.row = row, .content = content});
     return row.id;
@@ -294,6 +356,10 @@ class World {
   std::uint32_t equal_settlements_ = 0;
   Content contents_made_ = 0;
   int uids_made_ = 0;
+  int number_of_day_ = 0;
+  std::set<std::string> uids_seen_;  // listed at least once
+  std::set<std::string> missed_;     // of these, missing in the last listing, or deleted by us since
+  bool numbers_days_ = false;        // unique-ids are numbers that begin with 1 each day
   RowId rows_made_ = 0;
   bool sizes_last_ = true;  // or else they change by themselves
   bool whole_ = false;
