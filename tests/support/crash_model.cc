@@ -56,13 +56,18 @@ bool has_message_id(const std::string& octets) { return octets.find("Message-ID:
 }  // namespace
 
 CrashModel::CrashModel(std::uint64_t seed)
-    : seed_(seed), random_(seed), is_mbox_(seed % 4 == 0), mailstore_(is_mbox_ ? mbox_in(folder_.path(), all_) : maildir_in(folder_.path())) {
+    : seed_(seed),
+      random_(seed),
+      is_mbox_(seed % 4 == 0),
+      numbers_(seed % 3 == 0),
+      mailstore_(is_mbox_ ? mbox_in(folder_.path(), all_) : maildir_in(folder_.path())) {
   state::StateStore::open(folder_ / "state");
 }
 
 void CrashModel::live() {
   for (std::uint64_t episode = 0; episode < kEpisodes; ++episode) {
     unique_ids_change();
+    numbers_begin_again();
     mail_comes();
     server_misbehaves();
     sync_struck();
@@ -88,7 +93,7 @@ void CrashModel::live() {
 // one without Message-ID that its own DELE may have taken (docs/durability.md).
 void CrashModel::unique_ids_change() {
   constexpr std::size_t kRecognised = 5;
-  if (!all_known_ || may_have_deleted_ || server_.count() < kRecognised || !chance(4)) return;
+  if (numbers_ || !all_known_ || may_have_deleted_ || server_.count() < kRecognised || !chance(4)) return;
   const auto recognisable = [](const std::string& message) {
     const auto header_end = message.find("\r\n\r\n");
     return header_end != std::string::npos && message.find("Subject:") < header_end;
@@ -98,8 +103,32 @@ void CrashModel::unique_ids_change() {
   tell("the server gives all its messages new unique-ids");
 }
 
+// Somebody empties the maildrop elsewhere, and popsync looks at it, or our own DELEs have emptied it. What takes a unique-id again then has the size
+// of the message before it.
+void CrashModel::numbers_begin_again() {
+  if (!numbers_ || number_ == 0) return;
+  if (server_.count() > 0) {
+    if (!chance(2)) return;
+    const Messages found = here();
+    if (!std::ranges::all_of(server_.messages(), [&](const std::string& message) { return found.contains(octets_stored(message)); })) return;
+    for (const std::string& uid : server_.uids()) server_.remove(uid);
+    server_.set_knobs({});
+    const RigReport report = CrashRig::instance().run(run());
+    tell("somebody empties the maildrop, and a sync finds it so: error: " + report.error.text());
+    if (!report.error.text().empty()) return;
+  }
+  number_ = 0;
+  tell("the server begins with 1 again");
+}
+
 void CrashModel::mail_comes() {
   for (std::uint64_t i = below(5); i > 0; --i) {
+    if (numbers_) {
+      const std::string octets = numbered_message();
+      ++all_[octets_stored(octets)];
+      tell("message " + std::to_string(messages_) + " comes as " + server_.add(octets, std::to_string(++number_)));
+      continue;
+    }
     const std::string octets = new_message();
     recent_.push_back(octets);
     ++all_[octets_stored(octets)];
@@ -115,6 +144,14 @@ void CrashModel::mail_comes() {
 
 // Equal in every octet, Message-ID included, two messages are one to popsync where its DELE may have taken the first (docs/durability.md).
 bool CrashModel::may_come(const std::string& octets) const { return !has_message_id(octets) || !all_.contains(octets_stored(octets)); }
+
+std::string CrashModel::numbered_message() {
+  constexpr std::size_t kOctets = 900;
+  const std::string subject = std::to_string(++messages_);
+  const std::string id = chance(3) ? "" : "Message-ID: <" + subject + "@example.org>\r\n";
+  const std::string begun = id + small_message(subject, "");
+  return begun + std::string(kOctets - begun.size(), 'x') + "\r\n";
+}
 
 std::string CrashModel::new_message() {
   if (chance(10) && !recent_.empty()) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // A user's mail over months, made from a seed: messages come, equal ones and ones with the unique-id of another among them; policies change; the
 // disk, the power and the server fail; a reader moves and deletes. Every fourth seed has an mbox, which nobody else touches and whose disk fails by
-// crashes only: what a failed sync leaves in doubt there stays so (crash_world). Beside it stands the plain account of what must be where: every
-// message that was ever on the server exactly once among the folders, where the reader put it and what the reader deleted.
+// crashes only: what a failed sync leaves in doubt there stays so (crash_world). Every third seed has a server that numbers its messages from 1 again
+// whenever its maildrop was emptied, by us or by somebody else, and all its messages have one size. Beside it stands the plain account of what must
+// be where: every message that was ever on the server exactly once among the folders, where the reader put it and what the reader deleted.
 #pragma once
 
 #include <cstdint>
@@ -32,8 +33,10 @@ class CrashModel {
   [[nodiscard]] FaultKind fault();
 
   void unique_ids_change();
+  void numbers_begin_again();
   void mail_comes();
   std::string new_message();
+  std::string numbered_message();
   [[nodiscard]] bool may_come(const std::string& octets) const;
   void server_misbehaves();
   void sync_struck();
@@ -57,6 +60,8 @@ class CrashModel {
   Messages all_;                     // as stored, with how many there must be
   Messages deleted_;                 // by the reader
   const bool is_mbox_;
+  const bool numbers_;        // unique-ids are 1, 2, 3 ..., and each message has the same size
+  std::uint64_t number_ = 0;  // the last one given
   const std::unique_ptr<CrashMailstore> mailstore_;
   bool well_behaved_ = true;  // the server, in this session
   bool all_known_ = false;    // the last sync had no trouble
