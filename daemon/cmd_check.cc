@@ -18,6 +18,7 @@
 #include "sync/account_identity.h"
 #include "sync/fetch_plan.h"
 #include "sync/free_space.h"
+#include "sync/login_delay.h"
 #include "sync/mailstore_opening.h"
 #include "sync/plan_policy.h"
 #include "sync/suspension.h"
@@ -242,7 +243,9 @@ class AccountCheck {
                              ", TOP " + (found.top ? "yes" : "not announced") +
                              (found.implementation.empty() ? "" : ", " + escaped(found.implementation)));
     if (found.login_delay) {
-      warn("capabilities", "the server wants " + human_duration(*found.login_delay) + " between logins", "the interval is never shorter than that");
+      warn("capabilities", "the server wants " + human_duration(*found.login_delay) + " between logins",
+           *found.login_delay > sync::kLoginDelayMax ? "it is given " + human_duration(sync::kLoginDelayMax)
+                                                     : "the interval is never shorter than that");
     }
     if (found.expire) {
       warn("capabilities", expire_text(static_cast<std::uint32_t>(found.expire->count())), "leave_on_server cannot change that");

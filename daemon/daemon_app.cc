@@ -16,6 +16,7 @@
 #include "standing.h"
 #include "state/transaction.h"
 #include "sync/account_recovery.h"
+#include "sync/login_delay.h"
 
 namespace popsync {
 namespace {
@@ -40,7 +41,8 @@ void log_report(const sync::SyncReport& report, const std::string& mailstore) {
 
 // Empty if the last attempt was interrupted.
 std::optional<schedule::Result> last_result(const state::AccountRow& row) {
-  schedule::Result result{.error = {}, .login_delay = row.login_delay, .secret_worked = row.secret_worked, .refusals = row.refusals};
+  schedule::Result result{
+      .error = {}, .login_delay = sync::honoured_login_delay(row.login_delay), .secret_worked = row.secret_worked, .refusals = row.refusals};
   if (row.last_success == row.last_attempt) return result;
   if (!row.last_error || row.last_error->at != row.last_attempt) return std::nullopt;
   result.error = error_code_named(row.last_error->code).value_or(ErrorCode::bug);
@@ -293,7 +295,7 @@ std::vector<schedule::Account> DaemonApp::scheduled_accounts() {
     const state::AccountRow& row = found->second;
     accounts.back().standing = standing_of(row, tried_with(account, current->config));
     if (row.host == account.endpoint.host) {
-      accounts.back().login_delay = row.login_delay;
+      accounts.back().login_delay = sync::honoured_login_delay(row.login_delay);
       accounts.back().last_login = row.last_login;
     }
     const std::lock_guard lock(mutex_);

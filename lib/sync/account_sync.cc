@@ -96,7 +96,7 @@ class AccountSync {
 
   void decline(WallTime not_before) {
     report_.error = too_early(*account_, not_before);
-    report_.login_delay = account_->login_delay;
+    report_.login_delay = honoured_login_delay(account_->login_delay);
   }
 
   // Returns whether messages are left that broke a session before and wait for one of their own.
@@ -185,7 +185,12 @@ class AccountSync {
 
   void learn_from(const OpenSession& session) {
     const pop3::Capabilities& capabilities = session.client->capabilities();
-    report_.login_delay = capabilities.login_delay.value_or(std::chrono::seconds(0));
+    const std::chrono::seconds announced = capabilities.login_delay.value_or(std::chrono::seconds(0));
+    report_.login_delay = honoured_login_delay(announced);
+    if (announced > report_.login_delay) {
+      log_warning(settings_.name, "the server wants " + human_duration(announced) + " between logins (LOGIN-DELAY); it is given " +
+                                      human_duration(report_.login_delay));
+    }
     note_login(*account_, report_.login_delay, services_.clock.wall());
     if (!capabilities.announced) return;
     account_->expire_days.reset();

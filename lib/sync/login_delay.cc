@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: MIT
 #include "sync/login_delay.h"
 
+#include <algorithm>
+
 #include "base/format.h"
 
 namespace popsync::sync {
 
+std::chrono::seconds honoured_login_delay(std::chrono::seconds announced) { return std::min(announced, kLoginDelayMax); }
+
 std::optional<WallTime> login_not_before(const state::AccountRow& account, WallTime now) {
-  if (!account.last_login || account.login_delay <= std::chrono::seconds(0)) return std::nullopt;
+  const std::chrono::seconds delay = honoured_login_delay(account.login_delay);  // an earlier popsync stored what was announced
+  if (!account.last_login || delay <= std::chrono::seconds(0)) return std::nullopt;
   // The wall clock alone is common to all processes.
-  if (*account.last_login - now > account.login_delay) return std::nullopt;
-  const WallTime not_before = *account.last_login + account.login_delay;
+  if (*account.last_login - now > delay) return std::nullopt;
+  const WallTime not_before = *account.last_login + delay;
   if (now >= not_before) return std::nullopt;
   return not_before;
 }
@@ -22,7 +27,7 @@ void note_login(state::AccountRow& account, std::chrono::seconds delay, WallTime
 }
 
 Error too_early(const state::AccountRow& account, WallTime not_before) {
-  return {ErrorCode::login_delay, "not tried: the server wants " + human_duration(account.login_delay) +
+  return {ErrorCode::login_delay, "not tried: the server wants " + human_duration(honoured_login_delay(account.login_delay)) +
                                       " between logins (LOGIN-DELAY), the next may be at " + rfc3339_utc(not_before)};
 }
 

@@ -3,6 +3,7 @@
 // state knows the last login, and it is looked at under the account's lock.
 #pragma once
 
+#include <chrono>
 #include <optional>
 
 #include "base/clock.h"
@@ -11,9 +12,14 @@
 
 namespace popsync::sync {
 
+// A server that asks for more than this would keep its mail from us for years; no honest one does.
+constexpr std::chrono::seconds kLoginDelayMax = std::chrono::days(1);
+// Of the delay that a server announced, what it is given.
+std::chrono::seconds honoured_login_delay(std::chrono::seconds announced);
+
 // When the account may log in again; empty: now. A last login that lies further ahead than a delay is a clock that was put back, and forgotten.
 std::optional<WallTime> login_not_before(const state::AccountRow& account, WallTime now);
-// The server has just accepted a login; `delay` as it announced it.
+// The server has just accepted a login; `delay` is what it is given.
 void note_login(state::AccountRow& account, std::chrono::seconds delay, WallTime now);
 // What is told instead of logging in too early.
 Error too_early(const state::AccountRow& account, WallTime not_before);

@@ -5,11 +5,13 @@
 
 #include <signal.h>
 
+#include "state/transaction.h"
 #include "support/maildrop_server.h"
 #include "support/message_corpus.h"
 #include "support/notify_socket.h"
 #include "support/program_home.h"
 #include "support/sync_in_process.h"
+#include "sync/login_delay.h"
 
 namespace popsync::test {
 namespace {
@@ -74,6 +76,48 @@ TEST_F(LoginDelayOfTheProgram, HoldsForADaemonThatStarts) {
   EXPECT_EQ(logins(), 1U);
   const std::string hour_from_now = json_at(home.run({"status", "--json"}).out, "accounts[0].next_sync");
   EXPECT_GT(hour_from_now, json_at(home.run({"status", "--json"}).out, "accounts[0].last_attempt"));
+}
+
+TEST_F(LoginDelayOfTheProgram, OfMoreThanADayIsToldAndIsNotKept) {
+  server.change([](MaildropKnobs& knobs) { knobs.login_delay = "86400"; });
+  EXPECT_THAT(home.run({"sync"}).err, testing::Not(HasSubstr("LOGIN-DELAY")));
+  ProgramHome other;
+  other.configure({.port = server.port()});
+  server.change([](MaildropKnobs& knobs) { knobs.login_delay = "4294967295"; });
+  const ProgramResult first = other.run({"sync"});
+  EXPECT_EQ(first.status, 0);
+  EXPECT_THAT(first.err, HasSubstr("the server wants 49710 d 6 h between logins (LOGIN-DELAY); it is given 1 d"));
+  EXPECT_THAT(other.run({"sync"}).err, HasSubstr("not tried: the server wants 1 d between logins"));
+}
+
+// As an earlier popsync stored it.
+TEST_F(LoginDelayOfTheProgram, OfYearsInTheStateIsOverAfterADay) {
+  home.run({"sync"});
+  const auto set_last_login = [&](std::chrono::seconds ago) {
+    const auto store = state::StateStore::open(home.state_dir());
+    state::AccountRow row = store->accounts().at(0);
+    row.login_delay = 4294967295s;
+    row.last_login = system_clock().wall() - ago;
+    auto transaction = store->begin();
+    transaction.update_account(row);
+    transaction.commit();
+  };
+  set_last_login(23h);
+  EXPECT_EQ(home.run({"sync", "home"}).status, 75);
+  EXPECT_EQ(logins(), 1U);
+  set_last_login(24h + 1min);
+  EXPECT_EQ(home.run({"sync", "home"}).status, 0);
+  EXPECT_EQ(logins(), 2U);
+}
+
+TEST_F(LoginDelay, OfMoreThanADayIsOverAfterADay) {
+  server.change([](MaildropKnobs& knobs) { knobs.login_delay = "86401"; });
+  SyncInProcess process(server);
+  EXPECT_FALSE(process.sync().error);
+  process.clock.advance(sync::kLoginDelayMax - 1s);
+  EXPECT_TRUE(process.sync().error);
+  process.clock.advance(2s);
+  EXPECT_FALSE(process.sync().error);
 }
 
 TEST_F(LoginDelay, IsOverWhenItHasPassed) {
