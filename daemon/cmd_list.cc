@@ -17,7 +17,7 @@ namespace {
 
 struct Line {
   pop3::ListingEntry entry;
-  std::size_t occurrence = 1;  // k of UID#k
+  std::string name;
   std::string_view state;
 };
 
@@ -30,11 +30,12 @@ std::string_view state_of(const pop3::ListingEntry& entry, const state::MessageR
   }
 }
 
-std::vector<Line> lines_of(const std::vector<pop3::ListingEntry>& entries, const std::vector<sync::EntryName>& names,
-                           std::uint64_t max_message_size) {
+std::vector<Line> lines_of(const std::vector<pop3::ListingEntry>& entries, const KnownMessages& known, std::uint64_t max_message_size) {
+  const auto names = known.names_in(entries);
+  const auto texts = known.texts_of(entries, names);
   std::vector<Line> lines;
   for (std::size_t i = 0; i < entries.size(); ++i) {
-    lines.push_back({.entry = entries[i], .occurrence = names[i].occurrence, .state = state_of(entries[i], names[i].row, max_message_size)});
+    lines.push_back({.entry = entries[i], .name = texts[i], .state = state_of(entries[i], names[i].row, max_message_size)});
   }
   return lines;
 }
@@ -43,7 +44,7 @@ void print_text(const std::vector<Line>& lines) {
   std::cout << fmt::format("{:>7}  {:>10}  {:<8}  {}\n", "number", "size", "state", "unique-id");
   for (const Line& line : lines) {
     const std::string size = line.entry.list_size ? human_octets(*line.entry.list_size) : "?";
-    std::cout << fmt::format("{:>7}  {:>10}  {:<8}  {}\n", line.entry.number.value, size, line.state, pop3::to_text(line.entry.uid, line.occurrence));
+    std::cout << fmt::format("{:>7}  {:>10}  {:<8}  {}\n", line.entry.number.value, size, line.state, line.name);
   }
 }
 
@@ -55,7 +56,7 @@ void print_lines_as_json(const std::string& account, const std::vector<Line>& li
     auto message = json_object();
     message->set("number", line.entry.number.value);
     message->set("size", line.entry.list_size ? Poco::Dynamic::Var(*line.entry.list_size) : Poco::Dynamic::Var());
-    message->set("uid", pop3::to_text(line.entry.uid, line.occurrence));
+    message->set("uid", line.name);
     message->set("state", std::string(line.state));
     messages->add(message);
   }
@@ -72,7 +73,7 @@ int cmd_list(Program& program) {
   net::MaildropListing listing;
   with_session(program, account, store.get(), stop.signal(), [&](sync::OpenSession& session) { listing = session.client->listing(); });
   const KnownMessages known(program, account, store.get());
-  const auto lines = lines_of(listing.entries, known.names_in(listing.entries), account.max_message_size);
+  const auto lines = lines_of(listing.entries, known, account.max_message_size);
   if (program.options.json) {
     print_lines_as_json(account.name, lines);
   } else {

@@ -33,7 +33,7 @@ int decide(Program& program, Word word) {
       state::lock_account(store->directory(), stored->id, program.lock_name(), options.wait.value_or(state::kLockWaitDefault), stop.signal());
   const auto rows = rows_named(*store, *stored, options.uids);
   const sync::RowNames names(store->messages(stored->id));
-  for (const state::MessageRow& row : rows) refuse_not_held(row, names.of(row.id, row.uid), word);
+  for (const state::MessageRow& row : rows) refuse_not_held(row, names.of(row.id, row.uid, row.list_size), word);
   auto transaction = store->begin();
   for (const state::MessageRow& row : rows) word == Word::retry ? transaction.retry_held(row.id) : transaction.skip_held(row.id);
   transaction.commit();

@@ -7,9 +7,10 @@
 #include "commands.h"
 #include "look.h"
 #include "standing.h"
-#include "state/transaction.h"
 #include "state_opening.h"
 #include "sync/fetch_plan.h"
+#include "sync/free_space.h"
+#include "sync/pieces.h"
 
 namespace popsync {
 
@@ -24,9 +25,11 @@ int cmd_seed(Program& program) {
     if (!listing.unique_ids) throw Error(ErrorCode::server_permanent, "the server has no UIDL: there is nothing to remember its messages by");
     const sync::FetchPlan plan =
         sync::plan_fetch(listing.entries, store->messages(row.id), {.leave = {}, .max_message_size = UINT64_MAX, .now = system_clock().wall()});
-    auto transaction = store->begin();
+    sync::FreeSpace space(real_fs(), store->directory(), account.min_free_space);
+    sync::Pieces pieces(*store, [&] { space.need(nullptr, 0); });
     for (const sync::Fetch& fetch : plan.fetch) {
       if (!fetch.candidates.empty()) continue;  // a known message in doubt: the next sync looks at its content
+      state::Transaction& transaction = pieces.next();
       for (const state::RowId held : fetch.replaces) transaction.erase_message(held);
       transaction.insert_known({.account = row.id,
                                 .state = state::RowState::seen,
@@ -37,7 +40,7 @@ int cmd_seed(Program& program) {
                                 .at = system_clock().wall()});
       ++seeded;
     }
-    transaction.commit();
+    pieces.commit();
   });
   forgive(*store, account.name);
   std::cout << account.name << ": " << counted(seeded, "message") << " marked as seen\n";

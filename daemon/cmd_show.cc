@@ -17,10 +17,12 @@ constexpr std::size_t kLineOctetsMax = 1000;
 
 pop3::MessageNumber find_number(const std::vector<pop3::ListingEntry>& entries, const KnownMessages& known, const std::string& text,
                                 const std::string& account) {
-  const pop3::UniqueIdText wanted = parse_uid_argument(text, account);
-  const auto names = known.names_in(entries);
+  const sync::MessageName wanted = parse_name_argument(text, account);
+  const std::string by_uid = pop3::to_text(wanted.uid.uid, wanted.uid.occurrence);
+  const std::string by_size = sync::message_name({}, wanted.list_size, wanted.uid.occurrence);
+  const auto texts = known.texts_of(entries, known.names_in(entries));
   for (std::size_t i = 0; i < entries.size(); ++i) {
-    if (entries[i].uid == wanted.uid && names[i].occurrence == wanted.occurrence) return entries[i].number;
+    if (!texts[i].empty() && (texts[i] == by_uid || texts[i] == by_size)) return entries[i].number;
   }
   refuse_unknown_uid(text, account);
 }

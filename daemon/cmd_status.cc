@@ -18,12 +18,16 @@
 namespace popsync {
 namespace {
 
+// As text; more is no text that somebody reads. JSON has them all.
+constexpr std::uint32_t kHeldTold = 20;
+
 struct AccountStatus {
   std::string name;
   std::string_view state;
   state::AccountRow row;  // empty where nothing is stored
   std::uint64_t seen = 0;
-  std::vector<state::HeldRow> held;
+  std::uint64_t held_count = 0;
+  std::vector<state::HeldRow> held;     // of text the first
   std::vector<std::string> held_names;  // what they are called
   std::string suspended;                // why the disk under its Maildir gets no mail
   std::optional<Error> trouble;         // the stored account is another user's
@@ -37,11 +41,24 @@ std::string_view state_text(const config::Account& account, const state::Account
   return row.last_success ? "ok" : "never";
 }
 
-AccountStatus status_of(const StoredAccounts& accounts, state::StateStore* store, const config::Account& account) {
+void look_at_held(AccountStatus& status, state::StateStore& store, bool all) {
+  status.held_count = store.held_count(status.row.id);
+  status.held = store.held(status.row.id, all ? UINT32_MAX : kHeldTold);
+  if (!all) {
+    for (const state::HeldRow& held : status.held)
+      status.held_names.push_back(sync::message_name(held.uid, held.list_size, store.occurrence(held.id)));
+  } else if (!status.held.empty()) {
+    const sync::RowNames names(store.messages(status.row.id));
+    for (const state::HeldRow& held : status.held) status.held_names.push_back(names.of(held.id, held.uid, held.list_size));
+  }
+}
+
+AccountStatus status_of(const StoredAccounts& accounts, state::StateStore* store, const config::Account& account, bool all_held) {
   AccountStatus status{.name = account.name,
                        .state = account.enabled ? "never" : "disabled",
                        .row = {},
                        .seen = 0,
+                       .held_count = 0,
                        .held = {},
                        .held_names = {},
                        .suspended = {},
@@ -51,11 +68,7 @@ AccountStatus status_of(const StoredAccounts& accounts, state::StateStore* store
     if (!stored) return status;
     status.row = *stored;
     status.seen = store->seen_count(stored->id);
-    status.held = store->held(stored->id);
-    if (!status.held.empty()) {
-      const sync::RowNames names(store->messages(stored->id));
-      for (const state::HeldRow& held : status.held) status.held_names.push_back(names.of(held.id, held.uid));
-    }
+    look_at_held(status, *store, all_held);
     for (const state::MailstoreRow& row : store->mailstores(stored->id)) {
       if (row.path == mailstore_target(account).path) status.suspended = row.suspended;
     }
@@ -144,7 +157,7 @@ void print_text(const AccountStatus& status, bool daemon_runs) {
   if (row.last_success) std::cout << ", last success " << rfc3339_utc(*row.last_success);
   if (daemon_runs && row.next_sync) std::cout << ", next " << rfc3339_utc(*row.next_sync);
   std::cout << "\n  " << counted(status.seen, "message") << " seen, " << row.delivered_total << " delivered (" << human_octets(row.octets_total)
-            << "), " << status.held.size() << " held\n";
+            << "), " << status.held_count << " held\n";
   if (status.trouble) std::cout << "  " << status.trouble->what() << '\n';
   if (!status.suspended.empty()) std::cout << "  suspended: " << status.suspended << "\n    " << sync::suspension_hint(status.name) << '\n';
   if (row.expire_days) std::cout << "  warning: " << expire_text(*row.expire_days) << '\n';
@@ -158,6 +171,8 @@ void print_text(const AccountStatus& status, bool daemon_runs) {
     std::cout << "  held " << status.held_names[i] << ": " << message.reason << (message.tries > 0 ? ", tries: " + std::to_string(message.tries) : "")
               << '\n';
   }
+  if (status.held_count > status.held.size())
+    std::cout << "  and " << status.held_count - status.held.size() << " more; `popsync status " << status.name << " --json` names them\n";
 }
 
 std::vector<const config::Account*> accounts_to_tell(const Program& program) {
@@ -181,11 +196,14 @@ int cmd_status(Program& program) {
       std::cout << "the state is that of an older popsync; the next sync or start of the daemon changes its tables\n";
   }
   for (const config::Account* account : accounts_to_tell(program)) {
-    const AccountStatus status = status_of(stored, store.get(), *account);
+    const AccountStatus status = status_of(stored, store.get(), *account, program.options.json);
     if (account->enabled) worst = worse_exit_status(worst, exit_status_of(status));
     if (program.options.failing && !failing(status)) continue;
-    accounts->add(as_json(status));
-    if (!program.options.json) print_text(status, daemon.has_value());
+    if (program.options.json) {
+      accounts->add(as_json(status));
+    } else {
+      print_text(status, daemon.has_value());
+    }
   }
   if (program.options.json) {
     auto answer = json_answer();

@@ -17,8 +17,8 @@ void print_text(const config::Account& account, const sync::Verification& found,
   std::cout << account.name << ": " << counted(found.published, "message") << " published, " << found.missing.size() << " not in the "
             << (account.mbox.empty() ? "Maildir" : "mbox") << " any more\n";
   for (const state::PublishedRow& row : found.missing) {
-    std::cout << "  " << names.of(row.id, row.uid) << "  " << row.name << (row.unverified ? "  (moved or deleted before a crash was recovered)" : "")
-              << '\n';
+    std::cout << "  " << names.of(row.id, row.uid, {}) << "  " << row.name
+              << (row.unverified ? "  (moved or deleted before a crash was recovered)" : "") << '\n';
   }
 }
 
@@ -29,7 +29,7 @@ Poco::JSON::Object::Ptr as_json(const std::string& name, const sync::Verificatio
   auto missing = json_array();
   for (const state::PublishedRow& row : found.missing) {
     auto message = json_object();
-    message->set("uid", names.of(row.id, row.uid));
+    message->set("uid", names.of(row.id, row.uid, {}));
     message->set("file", row.name);
     missing->add(message);
   }

@@ -2,6 +2,8 @@
 #include "json_text.h"
 
 #include <iostream>
+#include <sstream>
+#include <utility>
 
 #include "base/format.h"
 
@@ -32,8 +34,10 @@ Poco::Dynamic::Var json_time(const std::optional<WallTime>& time) {
 }
 
 void print_json(const Poco::JSON::Object::Ptr& answer) {
-  answer->stringify(std::cout);
-  std::cout << '\n';
+  // It is written octet by octet, and each would be a call of stdio's.
+  std::ostringstream text;
+  answer->stringify(text);
+  std::cout << std::move(text).str() << '\n';
 }
 
 }  // namespace popsync

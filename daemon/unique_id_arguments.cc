@@ -12,8 +12,8 @@
 
 namespace popsync {
 
-pop3::UniqueIdText parse_uid_argument(const std::string& text, const std::string& account) {
-  auto parsed = pop3::parse_unique_id_text(text);
+sync::MessageName parse_name_argument(const std::string& text, const std::string& account) {
+  auto parsed = sync::parse_message_name(text);
   if (!parsed) {
     throw Error(ErrorCode::unknown_uid, "\"" + escaped(text) + "\" is no unique-id",
                 "write it as `popsync list " + account + "` prints it: octets outside !..~, % and # as %XX");
@@ -31,10 +31,9 @@ std::vector<state::MessageRow> rows_named(state::StateStore& store, const state:
   const sync::RowNames names(rows);
   std::vector<state::MessageRow> out;
   for (const std::string& text : texts) {
-    const pop3::UniqueIdText wanted = parse_uid_argument(text, account.name);
-    const auto row = std::ranges::find_if(rows, [&](const state::MessageRow& each) {
-      return each.uid == wanted.uid && names.occurrence(each.id) == wanted.occurrence && each.state != state::RowState::staged;
-    });
+    const sync::MessageName wanted = parse_name_argument(text, account.name);
+    const auto row =
+        std::ranges::find_if(rows, [&](const state::MessageRow& each) { return names.means(wanted, each) && each.state != state::RowState::staged; });
     if (row == rows.end()) refuse_unknown_uid(text, account.name);
     if (std::ranges::count(out, row->id, &state::MessageRow::id) == 0) out.push_back(*row);
   }
@@ -51,6 +50,21 @@ KnownMessages::KnownMessages(const Program& program, const config::Account& acco
 std::vector<sync::EntryName> KnownMessages::names_in(const std::vector<pop3::ListingEntry>& entries) const {
   // On a server without UIDL the sizes have to do: content is not looked at here.
   return sync::name_entries(entries, rows_, sync::policy_for(sync_settings(account_), stored_, rows_, true, system_clock()));
+}
+
+std::vector<std::string> KnownMessages::texts_of(const std::vector<pop3::ListingEntry>& entries, const std::vector<sync::EntryName>& names) const {
+  const sync::RowNames of_rows(rows_);
+  std::vector<std::string> texts;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const state::MessageRow* row = names[i].row;
+    const bool set_aside = row != nullptr && (row->state == state::RowState::held || row->state == state::RowState::skipped);
+    if (!entries[i].uid.octets.empty()) {
+      texts.push_back(pop3::to_text(entries[i].uid, names[i].occurrence));
+    } else {
+      texts.push_back(set_aside ? of_rows.of(row->id, row->uid, row->list_size) : "");
+    }
+  }
+  return texts;
 }
 
 }  // namespace popsync

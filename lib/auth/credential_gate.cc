@@ -64,7 +64,7 @@ LoginCommands pass_gate(const LoginRequest& request, std::string_view secret) {
     case Method::plain: return plain_commands(request.user, secret);
     case Method::user: break;
     case Method::automatic:
-      if (request.capabilities.sasl.contains("PLAIN")) return plain_commands(request.user, secret);
+      if (request.capabilities.sasl_plain) return plain_commands(request.user, secret);
       break;
   }
   return {.first = Command{.verb = Verb::user, .argument = request.user},

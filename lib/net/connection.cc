@@ -22,6 +22,10 @@ class Collector : public pop3::ReplySink {
   void status(pop3::Verb /*verb*/, pop3::MessageNumber /*number*/, const pop3::StatusLine& line) override { reply_.status = line; }
   void line(pop3::Verb /*verb*/, std::string_view text) override {
     if (reply_.lines.size() >= kCollectedLinesMax) throw Error(ErrorCode::not_pop3, "the server's list does not end");
+    list_octets_ += text.size();
+    if (list_octets_ > kCollectedListOctetsMax) {
+      throw Error(ErrorCode::not_pop3, "the server's list is longer than " + human_octets(kCollectedListOctetsMax));
+    }
     reply_.lines.emplace_back(text);
   }
   void body(pop3::MessageNumber /*number*/, std::string_view octets) override {
@@ -32,6 +36,7 @@ class Collector : public pop3::ReplySink {
 
  private:
   Reply& reply_;
+  std::size_t list_octets_ = 0;
   bool done_ = false;
 };
 

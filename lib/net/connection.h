@@ -30,8 +30,10 @@ constexpr std::uint64_t kSessionOctetsPerSecondMin = 4096;
 constexpr std::chrono::seconds kSessionExtraMax = std::chrono::hours(48);  // listed sizes may be absurd
 // Collected text of one TOP reply; a server that ignores the line count must not fill memory.
 constexpr std::size_t kCollectedOctetsMax = 1U << 20U;
-// Lines of one collected list (CAPA): a list without end must not keep a session for ever.
+// Lines of one collected list (CAPA), and their octets: a list without end must not keep a session for ever, and nobody is known yet who sends it.
+// RFC 2449 allows 512 octets a line; that is room for 32 such lines, where real servers need two.
 constexpr std::size_t kCollectedLinesMax = 1000;
+constexpr std::size_t kCollectedListOctetsMax = 16U << 10U;
 
 // NOOP while the disk catches up; servers log out after a minute or ten (RFC 1939 section 3).
 constexpr std::chrono::seconds kKeepAliveEvery{30};

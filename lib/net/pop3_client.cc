@@ -137,8 +137,7 @@ void Pop3Client::ask_capabilities() {
     capabilities_.add(line);
     to_show.add(connection_.shown(line));
   }
-  // The server's own words reach a terminal and the state; flags and numbers stay, lest a password such as "UIDL" hides one.
-  capabilities_.sasl = std::move(to_show.sasl);
+  // The server's own words reach a terminal; flags and numbers stay, lest a password such as "UIDL" hides one.
   capabilities_.implementation = std::move(to_show.implementation);
 }
 
@@ -242,7 +241,7 @@ bool Pop3Client::announces_other_logins() {
   if (connection_.session().outstanding() > 0) return false;  // out of step
   try {
     ask_capabilities();
-    return capabilities_.announced && capabilities_.sasl.contains("PLAIN") != before_login_.sasl.contains("PLAIN");
+    return capabilities_.announced && capabilities_.sasl_plain != before_login_.sasl_plain;
   } catch (const Error& error) {
     if (error.code() == ErrorCode::interrupted) throw;
     return false;  // it has hung up: the refusal stands

@@ -53,9 +53,7 @@ void Capabilities::add(std::string_view line) {
   if (tag == "EXPIRE" && number) expire = std::chrono::days(*number);
   if (tag == "IMPLEMENTATION" && words.size() > 1)
     implementation = std::string_view(words[1].data(), static_cast<std::size_t>(line.data() + line.size() - words[1].data()));
-  if (tag == "SASL") {
-    for (std::size_t i = 1; i < words.size(); ++i) sasl.insert(upper(words[i]));
-  }
+  if (tag == "SASL") sasl_plain = sasl_plain || std::ranges::any_of(words, [](std::string_view word) { return upper(word) == "PLAIN"; });
 }
 
 std::string Capabilities::to_text() const {
@@ -69,7 +67,7 @@ std::string Capabilities::to_text() const {
   say(uidl, "UIDL");
   say(pipelining, "PIPELINING");
   say(stls, "STLS");
-  for (const std::string& mechanism : sasl) say(true, "SASL " + mechanism);
+  say(sasl_plain, "SASL PLAIN");
   if (login_delay) say(true, "LOGIN-DELAY " + std::to_string(login_delay->count()));
   if (expire) say(true, "EXPIRE " + std::to_string(expire->count()));
   return text;

@@ -4,7 +4,6 @@
 
 #include <chrono>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 
@@ -17,7 +16,7 @@ struct Capabilities {
   bool uidl = false;
   bool pipelining = false;
   bool stls = false;
-  std::set<std::string> sasl;                       // upper case
+  bool sasl_plain = false;                          // of SASL: the one mechanism that we know; of others nothing is kept
   std::optional<std::chrono::seconds> login_delay;  // LOGIN-DELAY n
   std::optional<std::chrono::days> expire;          // EXPIRE n; NEVER is empty
   std::string implementation;                       // foreign

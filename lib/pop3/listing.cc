@@ -80,6 +80,10 @@ std::optional<UniqueIdLine> parse_unique_id_line(std::string_view line) {
 void ListingBuilder::add_unique_id_line(std::string_view line) {
   check_count(uids_.size() + unusable_);
   if (auto parsed = parse_unique_id_line(line)) {
+    uid_octets_ += parsed->uid.octets.size();
+    if (uid_octets_ > kListingUniqueIdOctetsMax) {
+      throw Error(ErrorCode::not_pop3, "the server listed unique-ids of more than " + std::to_string(kListingUniqueIdOctetsMax) + " octets");
+    }
     uids_.push_back(std::move(*parsed));
   } else {
     ++unusable_;

@@ -14,6 +14,9 @@ namespace popsync::pop3 {
 
 constexpr std::size_t kUniqueIdOctetsMax = 1024;  // RFC 1939 says 70; real servers exceed it; longer ones are not kept
 constexpr std::size_t kMessagesMax = 1'000'000;   // in one maildrop; bounds the memory of a listing
+// Of all unique-ids of one listing: as many messages as we take, each with the longest unique-id of RFC 1939. Beyond it a server fills memory and
+// state.
+constexpr std::size_t kListingUniqueIdOctetsMax = 70 * kMessagesMax;
 
 // The text behind +OK of STAT: "count octets". Empty if the count is no number.
 std::optional<DropListing> parse_drop_listing(std::string_view text);
@@ -35,7 +38,7 @@ std::optional<UniqueIdLine> parse_unique_id_line(std::string_view line);
 // The maildrop put together from UIDL (or, on a server without it, from LIST alone) line by line.
 class ListingBuilder {
  public:
-  // Throws Error not_pop3: a number twice, or over kMessagesMax lines.
+  // Throws Error not_pop3: a number twice, over kMessagesMax lines, or over kListingUniqueIdOctetsMax octets.
   void add_unique_id_line(std::string_view line);
   void add_scan_line(std::string_view line);
   // Entries in the order of their numbers. With unique-ids: the messages that have one; without: those of LIST.
@@ -45,6 +48,7 @@ class ListingBuilder {
 
  private:
   std::vector<UniqueIdLine> uids_;
+  std::size_t uid_octets_ = 0;
   std::vector<ScanLine> sizes_;
   std::size_t unusable_ = 0;
 };

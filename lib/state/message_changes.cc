@@ -56,7 +56,7 @@ void Transaction::record_unverified(RowId id, WallTime at) {
   });
 }
 
-void Transaction::insert_known(const NewKnown& message) {
+RowId Transaction::insert_known(const NewKnown& message) {
   hold_->run("INSERT INTO message(account, state, uid, list_size, stored_at, reason, tries) VALUES(?, ?, ?, ?, ?, ?, ?)",
              [&](SQLite::Statement& row) {
                row.bind(1, message.account);
@@ -67,6 +67,7 @@ void Transaction::insert_known(const NewKnown& message) {
                row.bind(6, message.reason);
                row.bind(7, static_cast<std::int64_t>(message.tries));
              });
+  return hold_->impl.database.getLastInsertRowid();
 }
 
 void Transaction::insert_found(const NewStaged& message, bool removable) {

@@ -9,6 +9,19 @@
 
 namespace popsync::state {
 
+std::size_t StateStore::occurrence(RowId id) {
+  const std::lock_guard lock(impl_->mutex);
+  return guarded([&] {
+    SQLite::Statement& row = impl_->statement(
+        "SELECT count(*) FROM message AS it JOIN message AS other ON other.account = it.account AND other.uid = it.uid AND other.id <= it.id "
+        "WHERE it.id = ? AND (length(it.uid) > 0 OR (other.state IN (3, 4) AND other.list_size = it.list_size))");
+    const ResetAtEnd reset(row);
+    row.bind(1, id);
+    row.executeStep();
+    return static_cast<std::size_t>(count_at(row.getColumn(0)));
+  });
+}
+
 bool StateStore::knows(std::string_view account_id, const pop3::UniqueId& uid) {
   const std::lock_guard lock(impl_->mutex);
   return guarded([&] {
@@ -39,6 +52,17 @@ bool StateStore::has(std::string_view account_id, const DueWork& work) {
     row.bind(5, static_cast<std::int64_t>(work.deletions_max));
     row.executeStep();
     return flag_at(row.getColumn(0));
+  });
+}
+
+std::uint64_t StateStore::held_count(std::string_view account_id) {
+  const std::lock_guard lock(impl_->mutex);
+  return guarded([&] {
+    SQLite::Statement& row = impl_->statement("SELECT count(*) FROM message WHERE account = ? AND state = 3 AND state IN (0, 3)");
+    const ResetAtEnd reset(row);
+    row.bind(1, std::string(account_id));
+    row.executeStep();
+    return count_at(row.getColumn(0));
   });
 }
 

@@ -64,14 +64,15 @@ std::vector<StagedRow> StateStore::staged(std::string_view account_id) {
   });
 }
 
-std::vector<HeldRow> StateStore::held(std::string_view account_id) {
+std::vector<HeldRow> StateStore::held(std::string_view account_id, std::uint32_t count_max) {
   const std::lock_guard lock(impl_->mutex);
   return guarded([&] {
     std::vector<HeldRow> rows;
-    SQLite::Statement& row =
-        impl_->statement("SELECT id, uid, reason, tries, list_size FROM message WHERE account = ? AND state = 3 AND state IN (0, 3) ORDER BY id");
+    SQLite::Statement& row = impl_->statement(
+        "SELECT id, uid, reason, tries, list_size FROM message WHERE account = ? AND state = 3 AND state IN (0, 3) ORDER BY id LIMIT ?");
     const ResetAtEnd reset(row);
     row.bind(1, std::string(account_id));
+    row.bind(2, static_cast<std::int64_t>(count_max));
     while (row.executeStep()) {
       rows.push_back({.id = row.getColumn(0).getInt64(),
                       .uid = pop3::UniqueId{octets_at(row.getColumn(1))},

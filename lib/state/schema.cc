@@ -14,6 +14,7 @@ namespace {
 
 constexpr int kSynchronousFull = 2;
 constexpr int kBusyTimeoutMs = 30'000;
+constexpr std::int64_t kLogOctetsMax = 16 << 20;  // what is moved into the database at once (StateStore::kLogPagesMax)
 
 constexpr const char* kTables = R"sql(
 CREATE TABLE account(
@@ -143,6 +144,9 @@ void prepare_connection(SQLite::Database& database) {
   sqlite3_db_config(handle, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   sqlite3_db_config(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
   database.exec("PRAGMA cell_size_check=ON; PRAGMA foreign_keys=ON; PRAGMA wal_autocheckpoint=0");
+  // A log that has grown is cut back to this at the first commit after all of it was moved, which is when SQLite begins it anew. That commit holds
+  // our lock, and unlike a checkpoint that truncates it waits for no reader.
+  database.exec("PRAGMA journal_size_limit=" + std::to_string(kLogOctetsMax));
   const std::string mode = database.execAndGet("PRAGMA journal_mode=WAL").getString();
   database.exec("PRAGMA synchronous=FULL");
   if (mode != "wal" || integer_pragma(database, "synchronous") != kSynchronousFull) {

@@ -62,7 +62,8 @@ class StateStore {
   std::vector<MailstoreRow> mailstores();  // of all accounts
   std::vector<MessageRow> messages(std::string_view account_id);
   std::vector<StagedRow> staged(std::string_view account_id);
-  std::vector<HeldRow> held(std::string_view account_id);
+  // The first `count_max`.
+  std::vector<HeldRow> held(std::string_view account_id, std::uint32_t count_max = UINT32_MAX);
   std::vector<PublishedRow> published(std::string_view account_id);
   // Rows of all accounts that stand for a file in the mailstore at this path.
   std::vector<FileRow> files_at(const std::string& path);
@@ -76,6 +77,8 @@ class StateStore {
     std::uint32_t deletions = 0;
   };
   std::optional<Found> find_by_sha256(std::string_view account_id, std::string_view sha256);
+  // The row is the k-th of its account with its unique-id; one without unique-id, of those held or skipped with its size. 0: there is no such row.
+  std::size_t occurrence(RowId id);
   // Is there a row of this unique-id, of any state?
   bool knows(std::string_view account_id, const pop3::UniqueId& uid);
   // What must be done about an account's rows that a look at a part of the maildrop would not do: rows staged, held ones to be tried again, and
@@ -90,6 +93,7 @@ class StateStore {
   // Empty if nothing was learnt yet. From the first call on this process counts as one that uses it; if an earlier one ended badly, what was
   // remembered of all servers is forgotten first (use_mark.h).
   ServerMemory server_memory(std::string_view account_id);
+  std::uint64_t held_count(std::string_view account_id);
   // Messages known in any way, held ones left out.
   std::uint64_t seen_count(std::string_view account_id);
   // The PUBLISHED row of a file name.

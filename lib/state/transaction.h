@@ -66,7 +66,7 @@ class Transaction {
   void record_published(RowId id, bool removable, WallTime at);
   // PUBLISHED, but nobody saw the file: moved or deleted by the user. Never removable.
   void record_unverified(RowId id, WallTime at);
-  void insert_known(const NewKnown& message);
+  RowId insert_known(const NewKnown& message);
   // SEEN, with the file that was found to hold it. `removable`: beyond doubt, so it may be deleted on the server. Prints may be empty.
   void insert_found(const NewStaged& message, bool removable);
   // What went wrong with a message, and how often; of any row.

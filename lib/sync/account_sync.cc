@@ -74,7 +74,8 @@ class AccountSync {
   // Also after a failure; keeps what was learnt.
   void finish() {
     if (!account_ || !stored_) return;
-    report_.held = services_.store.held(account_->id).size();
+    if (records_) records_->tell_the_rest();
+    report_.held = services_.store.held_count(account_->id);
     // What was declined is no attempt and no failure.
     if (report_.result == SyncResult::not_run) return;
     if (report_.error && report_.error->code() == ErrorCode::desynchronised && (glancing_ || account_->marker.empty())) {
@@ -111,7 +112,7 @@ class AccountSync {
     relearn_if_marked({.store = services_.store, .fs = services_.fs, .clock = services_.clock, .account = *account_, .mailstore = *mailstore},
                       seen.listing, hides_messages(settings_));
     FetchPlan plan = seen.listing.complete ? make_plan(*session.client, seen.listing) : plan_new(seen);
-    records_->record_plan(plan, seen.listing);
+    records_->record_plan(plan, seen.listing, [&] { space_.need(&*mailstore, 0); });
     const bool left = put_off_apart(plan);
     finish_session(*session.client, *mailstore, plan, seen.listing.unique_ids);
     if (!left && !apart_) keep_for_comparison(seen);
@@ -265,6 +266,7 @@ class AccountSync {
                           .publisher = publisher,
                           .batch = services_.batch,
                           .space = space_,
+                          .warnings = records_->warnings(),
                           .max_message_size = settings_.max_message_size,
                           .unique_ids = unique_ids,
                           .progress = request_.progress},

@@ -75,7 +75,7 @@ std::vector<std::string> names_of(const std::vector<Removal>& removals, const st
   const RowNames names(rows);
   std::unordered_map<std::uint32_t, const pop3::UniqueId*> listed;
   for (const pop3::ListingEntry& entry : listing) listed.emplace(entry.number.value, &entry.uid);
-  for (const Removal& removal : removals) out.push_back(names.of(removal.row, *listed.at(removal.number.value)));
+  for (const Removal& removal : removals) out.push_back(names.of(removal.row, *listed.at(removal.number.value), {}));
   return out;
 }
 

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "delivery/mbox_settling.h"
 #include "state/transaction.h"
+#include "sync/message_warnings.h"
 
 namespace popsync::sync {
 namespace {
@@ -40,7 +41,7 @@ class MboxRecovery {
  public:
   MboxRecovery(state::StateStore& store, Fs& fs, const Clock& clock, const state::AccountRow& account, OpenMailstore& mailstore,
                std::vector<StagedRow> rows)
-      : store_(store), fs_(fs), clock_(clock), account_(account), mailstore_(mailstore), rows_(std::move(rows)) {}
+      : store_(store), fs_(fs), clock_(clock), account_(account), mailstore_(mailstore), rows_(std::move(rows)), warnings_(account.name) {}
 
   Recovered run() {
     // Files in staging without rows are of one who was killed before or after its COMMIT, perhaps with the locks in its hand. Taking them over
@@ -51,6 +52,7 @@ class MboxRecovery {
       if (!rows_.empty()) settle_under(mbox);
     }
     sweep();
+    warnings_.tell_rest();
     return result_;
   }
 
@@ -67,7 +69,9 @@ class MboxRecovery {
       switch (fates[i]) {
         case EntryFate::appended: found_.push_back(rows_[i]); break;
         case EntryFate::altered:
-          log_error(account_.name, "a message in the mbox is not as it was written and is left alone; it is appended again: " + rows_[i].name);
+          if (warnings_.admits(MessageTrouble::altered)) {
+            log_error(account_.name, "a message in the mbox is not as it was written and is left alone; it is appended again: " + rows_[i].name);
+          }
           missing_.push_back(rows_[i]);
           break;
         case EntryFate::absent: missing_.push_back(rows_[i]); break;
@@ -77,7 +81,9 @@ class MboxRecovery {
   }
 
   void drop(const StagedRow& row) {
-    log_warning(account_.name, "a staged message was damaged or removed; it is fetched again: " + row.name);
+    if (warnings_.admits(MessageTrouble::damaged)) {
+      log_warning(account_.name, "a staged message was damaged or removed; it is fetched again: " + row.name);
+    }
     auto transaction = store_.begin();
     transaction.erase_message(row.id);
     transaction.commit();
@@ -140,6 +146,7 @@ class MboxRecovery {
   const state::AccountRow& account_;
   OpenMailstore& mailstore_;
   std::vector<StagedRow> rows_;
+  MessageWarnings warnings_;
   std::vector<StagedRow> found_;    // whole in the mbox
   std::vector<StagedRow> missing_;  // to be appended
   Recovered result_;

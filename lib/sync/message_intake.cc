@@ -79,7 +79,7 @@ void MessageIntake::proven(std::size_t index) {
     if (const state::RowId expected = expected_row(fetch); expected != 0) others_.push_back(expected);
   }
   const bool suspect = message->wire_octets() * 100 < fetch.entry.list_size.value_or(0) * kSuspectPercent;
-  if (suspect) {
+  if (suspect && context_.warnings.admits(MessageTrouble::shorter)) {
     log_warning(context_.account.name, "message " + pop3::to_text(fetch.entry.uid, fetch.occurrence) + " has " +
                                            std::to_string(message->wire_octets()) + " octets where the server listed " +
                                            std::to_string(*fetch.entry.list_size) + "; it is stored and stays on the server");

@@ -20,6 +20,7 @@
 #include "sync/fetch_plan.h"
 #include "sync/free_space.h"
 #include "sync/identity.h"
+#include "sync/message_warnings.h"
 #include "sync/publisher.h"
 #include "sync/sync_report.h"
 
@@ -70,6 +71,7 @@ class MessageIntake : public net::RetrievalSink {
     Publisher& publisher;
     BatchLimits batch;
     FreeSpace& space;
+    MessageWarnings& warnings;
     std::uint64_t max_message_size;
     bool unique_ids;
     ProgressFunction progress;

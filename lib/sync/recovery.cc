@@ -14,6 +14,7 @@
 #include "delivery/maildir_name.h"
 #include "state/transaction.h"
 #include "sync/mbox_recovery.h"
+#include "sync/message_warnings.h"
 #include "sync/suspension.h"
 
 namespace popsync::sync {
@@ -29,7 +30,7 @@ struct Orphan {
 class Recovery {
  public:
   Recovery(state::StateStore& store, const Clock& clock, const state::AccountRow& account, OpenMailstore& mailstore, std::vector<StagedRow> rows)
-      : store_(store), clock_(clock), account_(account), mailstore_(mailstore), rows_(std::move(rows)) {}
+      : store_(store), clock_(clock), account_(account), mailstore_(mailstore), rows_(std::move(rows)), warnings_(account.name) {}
 
   Recovered run() {
     const auto names = mailstore_.maildir->staging().names();
@@ -42,6 +43,7 @@ class Recovery {
     for (const StagedRow& row : rows_) settle(row);
     publish();
     if (doubtful_) end_suspension(store_, account_, mailstore_, ready_.size() + found_.size());
+    warnings_.tell_rest();
     return result_;
   }
 
@@ -57,7 +59,9 @@ class Recovery {
       if (whole(row)) {
         ready_.push_back(row);
       } else {
-        log_warning(account_.name, "a staged message was damaged by a crash; it is fetched again: " + row.name);
+        if (warnings_.admits(MessageTrouble::damaged)) {
+          log_warning(account_.name, "a staged message was damaged by a crash; it is fetched again: " + row.name);
+        }
         drop(row);
       }
     } else if (!staged && place != published_.end()) {
@@ -248,6 +252,7 @@ class Recovery {
   const state::AccountRow& account_;
   OpenMailstore& mailstore_;
   std::vector<StagedRow> rows_;
+  MessageWarnings warnings_;
   bool doubtful_ = false;  // a sync failed here: nothing counts that is not copied
   std::unordered_set<std::string> staged_;
   std::vector<Orphan> orphans_;

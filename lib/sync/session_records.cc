@@ -4,35 +4,38 @@
 #include <algorithm>
 #include <optional>
 #include <string>
-#include <string_view>
-#include <unordered_map>
 
 #include "base/format.h"
 #include "base/log.h"
+#include "sync/pieces.h"
 #include "sync/row_names.h"
 
 namespace popsync::sync {
 
-void SessionRecords::record_plan(const FetchPlan& plan, const net::MaildropListing& listing) {
+void SessionRecords::record_plan(const FetchPlan& plan, const net::MaildropListing& listing, const std::function<void()>& look) {
   if (listing.complete && !listing.entries.empty()) account_.last_listing_count = listing.entries.size();
   if (plan.counts_as_listing) ++account_.complete_listings;
   if (!plan.changes_rows()) return;
-  auto transaction = store_.begin();
+  Pieces pieces(store_, look);
   const WallTime now = clock_.wall();
-  for (const auto& [row, size] : plan.first_sizes) transaction.set_list_size(row, size);
-  for (const state::RowId row : plan.absent) transaction.set_absent(row, now, account_.complete_listings);
-  for (const state::RowId row : plan.returned) transaction.set_absent(row, std::nullopt, 0);
-  for (const state::RowId row : plan.forget) transaction.erase_message(row);
-  for (const auto& [row, doubt] : plan.doubts) transaction.set_doubt(row, doubt);
-  for (const Hold& hold : plan.hold) transaction.insert_known(too_big(hold.entry, 0));
-  transaction.commit();
+  // First: a crash behind it leaves rows in doubt that are not absent yet, which is safe.
+  for (const auto& [row, doubt] : plan.doubts) pieces.next().set_doubt(row, doubt);
+  for (const auto& [row, size] : plan.first_sizes) pieces.next().set_list_size(row, size);
+  for (const state::RowId row : plan.absent) pieces.next().set_absent(row, now, account_.complete_listings);
+  for (const state::RowId row : plan.returned) pieces.next().set_absent(row, std::nullopt, 0);
+  for (const state::RowId row : plan.forget) pieces.next().erase_message(row);
+  for (const Hold& hold : plan.hold) warn_too_big(hold.entry, pieces.next().insert_known(too_big(hold.entry)));
+  pieces.commit();
   tell_warnings();
 }
 
-state::NewKnown SessionRecords::too_big(const pop3::ListingEntry& entry, state::RowId row) {
-  warn(entry.uid, row, [size = human_octets(entry.list_size.value_or(0))](const std::string& name) {
+void SessionRecords::warn_too_big(const pop3::ListingEntry& entry, state::RowId row) {
+  warn(MessageTrouble::too_big, entry, row, [size = human_octets(entry.list_size.value_or(0))](const std::string& name) {
     return "message " + name + " (listed with " + size + ") is over max_message_size and is held";
   });
+}
+
+state::NewKnown SessionRecords::too_big(const pop3::ListingEntry& entry) const {
   return {.account = account_.id,
           .state = state::RowState::held,
           .uid = entry.uid,
@@ -51,13 +54,11 @@ void SessionRecords::record_broken(const Fetch& fetch, const std::string& reason
 
 void SessionRecords::hold_oversized(const Fetch& fetch) {
   auto transaction = store_.begin();
-  state::NewKnown row = too_big(fetch.entry, fetch.tried_row);
+  state::NewKnown row = too_big(fetch.entry);
   row.tries = kTriesMax;  // its listed size is a lie, so only this keeps the next session from trying again
-  if (fetch.tried_row == 0) {
-    transaction.insert_known(row);
-  } else {
-    transaction.set_tries(fetch.tried_row, row.reason, row.tries);
-  }
+  const state::RowId id = fetch.tried_row == 0 ? transaction.insert_known(row) : fetch.tried_row;
+  if (fetch.tried_row != 0) transaction.set_tries(id, row.reason, row.tries);
+  warn_too_big(fetch.entry, id);
   transaction.commit();
   tell_warnings();
 }
@@ -87,13 +88,13 @@ void SessionRecords::record_one(state::Transaction& transaction, const Settled& 
   for (const state::RowId held : settled.replaces) transaction.erase_message(held);
   if (settled.tried) transaction.set_tries(row.row, "", 0);
   if (settled.identification.verdict == Verdict::changed) {
-    warn(settled.entry.uid, row.row, [](const std::string& name) {
+    warn(MessageTrouble::changed, settled.entry, row.row, [](const std::string& name) {
       return "message " + name + " was changed on its way to us or on the server since it was stored; the first copy is kept and nothing is deleted";
     });
     transaction.set_removable(row.row, false);
   } else {
     if (row.size_differs) ++account_.equal_settlements;
-    if (settled.gave_up) warn_of_undeletable(settled.entry.uid, row.row);
+    if (settled.gave_up) warn_of_undeletable(settled.entry, row.row);
     if (settled.remove) removals.push_back({.row = row.row, .number = settled.entry.number});
   }
   const bool ours = row.free && claimed_.insert(row.row).second;
@@ -117,8 +118,8 @@ void SessionRecords::retire(state::Transaction& transaction, state::RowId row) {
   transaction.set_doubt(row, state::Doubt::own);
 }
 
-void SessionRecords::warn_of_undeletable(const pop3::UniqueId& uid, state::RowId row) {
-  warn(uid, row, [](const std::string& name) {
+void SessionRecords::warn_of_undeletable(const pop3::ListingEntry& entry, state::RowId row) {
+  warn(MessageTrouble::undeletable, entry, row, [](const std::string& name) {
     return "message " + name + " came back each of " + std::to_string(kDeletionsMax) +
            " times it was deleted on the server; it is left there from now on";
   });
@@ -130,7 +131,7 @@ void SessionRecords::record_confirmed(const std::vector<Confirmed>& confirmed) {
   for (const Confirmed& each : confirmed) {
     transaction.set_doubt(each.row, state::Doubt::none);
     transaction.set_absent(each.row, std::nullopt, 0);
-    if (each.gave_up) warn_of_undeletable(each.uid, each.row);
+    if (each.gave_up) warn_of_undeletable({.number = {}, .uid = each.uid, .list_size = {}}, each.row);
   }
   transaction.commit();
   tell_warnings();
@@ -150,24 +151,24 @@ void SessionRecords::record_top_broke(state::RowId row) {
 
 void SessionRecords::record_try(state::Transaction& transaction, const Fetch& fetch, const std::string& reason) {
   const std::uint32_t tries = fetch.tries + 1;
-  warn(fetch.entry.uid, fetch.tried_row, [account = settings_.name, reason, tries](const std::string& name) {
+  state::RowId row = fetch.tried_row;
+  if (row != 0) {
+    transaction.set_tries(row, reason, tries);
+  } else if (!fetch.entry.uid.octets.empty() || fetch.entry.list_size) {
+    // Without unique-id and size no later session could tell it from another message, and each would add a row.
+    row = transaction.insert_known({.account = account_.id,
+                                    .state = state::RowState::held,
+                                    .uid = fetch.entry.uid,
+                                    .list_size = fetch.entry.list_size,
+                                    .reason = reason,
+                                    .tries = tries,
+                                    .at = clock_.wall()});
+  }
+  warn(MessageTrouble::tried, fetch.entry, row, [account = settings_.name, reason, tries](const std::string& name) {
     const std::string decide = "decide with `popsync retry " + account + " " + name + "` or `popsync skip " + account + " " + name + "`";
     return "message " + name + ": " + reason + "; " +
            (tries < kTriesMax ? "it is tried again, apart from the others" : "it is held and not tried any more; " + decide);
   });
-  if (fetch.tried_row != 0) {
-    transaction.set_tries(fetch.tried_row, reason, tries);
-    return;
-  }
-  // Without unique-id and size no later session could tell it from another message, and each would add a row.
-  if (fetch.entry.uid.octets.empty() && !fetch.entry.list_size) return;
-  transaction.insert_known({.account = account_.id,
-                            .state = state::RowState::held,
-                            .uid = fetch.entry.uid,
-                            .list_size = fetch.entry.list_size,
-                            .reason = reason,
-                            .tries = tries,
-                            .at = clock_.wall()});
 }
 
 void SessionRecords::record_dele_sent(const std::vector<Removal>& removals) {
@@ -177,23 +178,17 @@ void SessionRecords::record_dele_sent(const std::vector<Removal>& removals) {
 }
 
 void SessionRecords::tell_warnings() {
-  if (warnings_.empty()) return;
-  const auto rows = store_.messages(account_.id);
-  // Rows made in this transaction are the last ones of their unique-ids.
-  std::unordered_map<std::string_view, std::vector<Warning*>> of_new_rows;
-  for (Warning& warning : warnings_) {
-    if (warning.row == 0 && !warning.uid.octets.empty()) of_new_rows[warning.uid.octets].push_back(&warning);
+  for (const Warning& warning : warnings_) {
+    const std::size_t occurrence = warning.row == 0 ? 1 : store_.occurrence(warning.row);
+    if (occurrence == 0 && !warning.entry.uid.octets.empty()) continue;  // its transaction has failed
+    log_warning(settings_.name, warning.text(message_name(warning.entry.uid, warning.entry.list_size, std::max<std::size_t>(occurrence, 1))));
   }
-  for (auto row = rows.rbegin(); row != rows.rend() && !of_new_rows.empty(); ++row) {
-    const auto found = of_new_rows.find(row->uid.octets);
-    if (found == of_new_rows.end()) continue;
-    found->second.back()->row = row->id;
-    found->second.pop_back();
-    if (found->second.empty()) of_new_rows.erase(found);
-  }
-  const RowNames names(rows);
-  for (const Warning& warning : warnings_) log_warning(settings_.name, warning.text(names.of(warning.row, warning.uid)));
   warnings_.clear();
+}
+
+void SessionRecords::tell_the_rest() {
+  tell_warnings();
+  bounded_.tell_rest();
 }
 
 void SessionRecords::record_deleted(const std::vector<Removal>& removals) {

@@ -16,6 +16,7 @@
 #include "sync/account_settings.h"
 #include "sync/fetch_plan.h"
 #include "sync/message_intake.h"
+#include "sync/message_warnings.h"
 
 namespace popsync::sync {
 
@@ -31,10 +32,10 @@ class SessionRecords {
  public:
   // All must outlive it; what is learnt of the account as a whole is counted in `account`, which the caller stores.
   SessionRecords(state::StateStore& store, const Clock& clock, const AccountSettings& settings, state::AccountRow& account)
-      : store_(store), clock_(clock), settings_(settings), account_(account) {}
+      : store_(store), clock_(clock), settings_(settings), account_(account), bounded_(settings.name) {}
 
-  // What the listing alone tells: sizes, absences, messages over the limit.
-  void record_plan(const FetchPlan& plan, const net::MaildropListing& listing);
+  // What the listing alone tells: sizes, absences, messages over the limit. As many transactions as it takes (pieces.h), `look` before each.
+  void record_plan(const FetchPlan& plan, const net::MaildropListing& listing, const std::function<void()>& look);
   // These were recognised by their headers: no doubt is left.
   void record_confirmed(const std::vector<Confirmed>& confirmed);
   void record_doubt(const std::vector<state::RowId>& rows, state::Doubt doubt);
@@ -52,23 +53,28 @@ class SessionRecords {
   void record_dele_sent(const std::vector<Removal>& removals);
   // The server has confirmed these with +OK to QUIT.
   void record_deleted(const std::vector<Removal>& removals);
+  // At the end of the session: what was left to say of messages.
+  void tell_the_rest();
+
+  [[nodiscard]] MessageWarnings& warnings() { return bounded_; }
 
  private:
   // A warning about a message, told once its row is committed: only then is certain what it is called.
   struct Warning {
-    pop3::UniqueId uid;
-    state::RowId row = 0;  // 0: made in this transaction
+    pop3::ListingEntry entry;
+    state::RowId row = 0;  // 0: it has none
     std::function<std::string(const std::string& name)> text;
   };
 
-  [[nodiscard]] state::NewKnown too_big(const pop3::ListingEntry& entry, state::RowId row);
+  [[nodiscard]] state::NewKnown too_big(const pop3::ListingEntry& entry) const;
+  void warn_too_big(const pop3::ListingEntry& entry, state::RowId row);
   void record_one(state::Transaction& transaction, const Settled& settled, std::vector<Removal>& removals);
   void retire(state::Transaction& transaction, state::RowId row);
-  void warn_of_undeletable(const pop3::UniqueId& uid, state::RowId row);
+  void warn_of_undeletable(const pop3::ListingEntry& entry, state::RowId row);
   void record_try(state::Transaction& transaction, const Fetch& fetch, const std::string& reason);
 
-  void warn(const pop3::UniqueId& uid, state::RowId row, std::function<std::string(const std::string& name)> text) {
-    warnings_.push_back({.uid = uid, .row = row, .text = std::move(text)});
+  void warn(MessageTrouble kind, const pop3::ListingEntry& entry, state::RowId row, std::function<std::string(const std::string& name)> text) {
+    if (bounded_.admits(kind)) warnings_.push_back({.entry = entry, .row = row, .text = std::move(text)});
   }
   void tell_warnings();
 
@@ -77,6 +83,7 @@ class SessionRecords {
   const AccountSettings& settings_;
   state::AccountRow& account_;
   std::set<state::RowId> claimed_;  // rows that a settled message was found to be
+  MessageWarnings bounded_;
   std::vector<Warning> warnings_;
 };
 

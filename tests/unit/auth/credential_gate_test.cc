@@ -58,7 +58,7 @@ TEST(CredentialGate, WithoutTlsAndOptInTheSecretIsNotEvenLookedAt) {
   for (const Method method : {Method::automatic, Method::user, Method::plain, Method::apop}) {
     LoginRequest request = secure_request(method);
     request.connection_secure = false;
-    request.capabilities.sasl = {"PLAIN"};
+    request.capabilities.sasl_plain = true;
     request.capabilities.stls = true;
     EXPECT_EQ(refusal_of(request, secret.view()), ErrorCode::insecure_login);
   }
@@ -88,7 +88,7 @@ TEST(CredentialGate, AutomaticTakesPlainWhereItIsAnnounced) {
   LoginRequest request = secure_request();
   request.capabilities.announced = true;
   request.capabilities.user = true;
-  request.capabilities.sasl = {"CRAM-MD5", "PLAIN"};
+  request.capabilities.sasl_plain = true;
   const LoginCommands commands = pass_gate(request, "secret");
   EXPECT_EQ(commands.first.verb, Verb::auth);
   EXPECT_EQ(commands.first.argument, "PLAIN AGpvZQBzZWNyZXQ=");
@@ -97,7 +97,7 @@ TEST(CredentialGate, AutomaticTakesPlainWhereItIsAnnounced) {
 
 TEST(CredentialGate, AutomaticTakesUserAndPassElseAndNeverApop) {
   LoginRequest request = secure_request();
-  request.capabilities.sasl = {"CRAM-MD5", "LOGIN"};
+  request.capabilities.sasl_plain = false;
   const LoginCommands commands = pass_gate(request, "my secret");
   EXPECT_EQ(pop3::to_wire(commands.first), "USER joe\r\n");
   EXPECT_EQ(pop3::to_wire(commands.second.value()), "PASS my secret\r\n");
@@ -105,7 +105,7 @@ TEST(CredentialGate, AutomaticTakesUserAndPassElseAndNeverApop) {
 
 TEST(CredentialGate, AMethodThatWasAskedForIsTakenWhateverIsAnnounced) {
   LoginRequest user = secure_request(Method::user);
-  user.capabilities.sasl = {"PLAIN"};
+  user.capabilities.sasl_plain = true;
   EXPECT_EQ(pass_gate(user, "secret").first.verb, Verb::user);
   EXPECT_EQ(pass_gate(secure_request(Method::plain), "secret").first.verb, Verb::auth);
 }
@@ -120,7 +120,7 @@ TEST(CredentialGate, ApopWithoutAUsableStampFallsBackToNothing) {
   for (const std::string greeting : {"ready", "ready <a\x80@b>"}) {
     LoginRequest request = secure_request(Method::apop);
     request.greeting_text = greeting;
-    request.capabilities.sasl = {"PLAIN"};
+    request.capabilities.sasl_plain = true;
     EXPECT_EQ(refusal_of(request, "secret"), ErrorCode::server_permanent);
   }
 }

@@ -218,6 +218,23 @@ TEST(Listing, HasALimitOfMessages) {
   EXPECT_THROW(builder.add_scan_line("1000001 1"), Error);
 }
 
+// Each within its own limit, and too much together.
+TEST(Listing, HasALimitOfOctetsOfAllUniqueIds) {
+  static_assert(kListingUniqueIdOctetsMax % kUniqueIdOctetsMax != 0);
+  const auto line = [](std::size_t number, std::size_t octets) { return std::to_string(number) + " " + std::string(octets, 'u'); };
+  ListingBuilder builder;
+  const std::size_t full = kListingUniqueIdOctetsMax / kUniqueIdOctetsMax;
+  for (std::size_t i = 1; i <= full; ++i) builder.add_unique_id_line(line(i, kUniqueIdOctetsMax));
+  builder.add_unique_id_line(line(full + 1, kListingUniqueIdOctetsMax % kUniqueIdOctetsMax));
+  builder.add_unique_id_line("x");  // kept of it is nothing
+  try {
+    builder.add_unique_id_line(line(full + 2, 1));
+    ADD_FAILURE() << "one octet too much was taken";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::not_pop3);
+  }
+}
+
 TEST(Listing, UnusableLinesCountTowardsTheLimit) {
   ListingBuilder builder;
   for (std::size_t i = 1; i <= kMessagesMax; ++i) builder.add_unique_id_line("x");

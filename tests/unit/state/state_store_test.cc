@@ -301,6 +301,29 @@ TEST_F(StateStoreTest, DamageInsideIsFoundByTheCheck) {
   EXPECT_EQ(error_of([&] { open()->quick_check(); }).code(), ErrorCode::state_corrupt);
 }
 
+// The log of one large transaction is as large; it must not stay so for ever.
+TEST_F(StateStoreTest, ALogThatHasGrownIsCutBackByTheNextCommit) {
+  constexpr std::uintmax_t kLogMax = 16U << 20U;
+  const auto store = open();
+  const auto change = [&](int rows) {
+    auto transaction = store->begin();
+    for (int i = 0; i < rows; ++i) {
+      transaction.insert_known({.account = kAccount, .uid = {std::string(1000, 'u') + std::to_string(i)}, .list_size = {}, .reason = {}});
+    }
+    transaction.commit();
+  };
+  {
+    auto transaction = store->begin();
+    transaction.insert_account(account_row());
+    transaction.commit();
+  }
+  change(12'000);
+  EXPECT_GT(stdfs::file_size(file("state.db-wal")), kLogMax);
+  change(1);
+  EXPECT_LE(stdfs::file_size(file("state.db-wal")), kLogMax);
+  EXPECT_EQ(open()->messages(kAccount).size(), 12'001U);
+}
+
 TEST_F(StateStoreTest, ADatabaseWithoutItsKeyIsRefusedAndGetsNoNewOne) {
   (void)open();
   stdfs::remove(file("install.key"));

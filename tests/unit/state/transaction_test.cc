@@ -87,6 +87,28 @@ class TransactionTest : public testing::Test {
   RowId mailstore_ = 0;
 };
 
+TEST_F(TransactionTest, RowKnowsWhichOfItsNameItIs) {
+  std::vector<RowId> ids;
+  const auto add = [&](RowState state, const char* uid, std::uint64_t size) {
+    change([&](Transaction& transaction) {
+      ids.push_back(
+          transaction.insert_known({.account = kWork, .state = state, .uid = {uid}, .list_size = size, .reason = "", .tries = 0, .at = kAt}));
+    });
+  };
+  add(RowState::held, "a", 1);
+  add(RowState::held, "", 7);
+  add(RowState::seen, "a", 2);
+  add(RowState::seen, "", 7);  // is called by nothing
+  add(RowState::skipped, "", 7);
+  add(RowState::held, "", 8);
+  std::vector<std::size_t> occurrences;
+  for (const std::size_t i : {0U, 1U, 2U, 4U, 5U}) occurrences.push_back(store_->occurrence(ids[i]));
+  EXPECT_EQ(occurrences, (std::vector<std::size_t>{1, 1, 2, 2, 1}));
+  EXPECT_EQ(store_->occurrence(ids.back() + 1), 0U);
+  EXPECT_EQ(store_->held_count(kWork), 3U);
+  EXPECT_EQ(store_->held(kWork, 2).size(), 2U);
+}
+
 TEST_F(TransactionTest, AnAccountBeginsWithNothingButItsIdentity) {
   const AccountRow row = store_->account(kWork).value();
   EXPECT_EQ(row.name, "work");
