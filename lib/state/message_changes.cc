@@ -86,6 +86,13 @@ void Transaction::set_tries(RowId id, const std::string& reason, std::uint32_t t
   });
 }
 
+void Transaction::date_try(RowId id, WallTime at) {
+  hold_->run("UPDATE message SET stored_at = ? WHERE id = ? AND state = 3", [&](SQLite::Statement& row) {
+    row.bind(1, to_unix_seconds(at));
+    row.bind(2, id);
+  });
+}
+
 void Transaction::retry_held(RowId id) {
   hold_->run("UPDATE message SET state = 3, tries = 0 WHERE id = ? AND state IN (3, 4)", [&](SQLite::Statement& row) { row.bind(1, id); });
 }

@@ -49,9 +49,9 @@ struct MessageRow {
   RowState state = RowState::published;
   pop3::UniqueId uid;
   std::optional<std::uint64_t> list_size;
-  bool removable = false;  // may be deleted on the server
-  bool suspect = false;    // shorter than announced
-  WallTime stored_at{};
+  bool removable = false;                             // may be deleted on the server
+  bool suspect = false;                               // shorter than announced
+  WallTime stored_at{};                               // of a held message without unique-id: when it was last tried
   std::optional<WallTime> absent_since;               // missing from complete listings since then
   std::optional<std::uint64_t> absent_since_listing;  // the account's count of complete listings at that time
   std::uint32_t deletions = 0;                        // confirmed by +OK to QUIT, each time it came back

@@ -71,6 +71,8 @@ class Transaction {
   void insert_found(const NewStaged& message, bool removable);
   // What went wrong with a message, and how often; of any row.
   void set_tries(RowId id, const std::string& reason, std::uint32_t tries);
+  // A held message was tried at this time.
+  void date_try(RowId id, WallTime at);
   // The operator's word on a held message: try again from the start, or give it up for good.
   void retry_held(RowId id);
   void skip_held(RowId id);

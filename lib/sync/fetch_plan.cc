@@ -28,6 +28,9 @@ struct Group {
 // A row with the prints of a stored message: one that we published, or whose file was adopted beyond doubt.
 bool has_prints(const MessageRow& row) { return row.state == RowState::published || (row.state == RowState::seen && row.removable); }
 
+// Not stored, on purpose.
+bool set_aside(const MessageRow& row) { return row.state == RowState::held || row.state == RowState::skipped; }
+
 bool may_be_removed(const MessageRow& row) { return row.removable && row.deletions < kDeletionsMax; }
 
 bool deletion_due(const MessageRow& row, const PlanPolicy& policy) {
@@ -39,6 +42,8 @@ bool deletion_due(const MessageRow& row, const PlanPolicy& policy) {
   }
   return false;
 }
+
+constexpr auto kSameSize = [](const ListingEntry& entry, const MessageRow& row) { return entry.list_size && entry.list_size == row.list_size; };
 
 class Planner {
  public:
@@ -54,6 +59,11 @@ class Planner {
     pair();
     std::vector<EntryName> names;
     names.reserve(listing_.size());
+    if (!policy_.unique_ids) {
+      pair_up(groups_[""], kSameSize);  // what is stored as well: content is not looked at here
+      for (const std::size_t row : row_of_) names.push_back({.row = row == kNone ? nullptr : &rows_[row]});
+      return names;
+    }
     for (std::size_t i = 0; i < listing_.size(); ++i) {
       const auto& rows = groups_[listing_[i].uid.octets].rows;
       names.push_back({.row = place_of_[i] < rows.size() ? &rows_[rows[place_of_[i]]] : nullptr, .occurrence = occurrence_of(i)});
@@ -84,6 +94,9 @@ class Planner {
 
   void group() {
     for (std::size_t i = 0; i < listing_.size(); ++i) groups_[listing_[i].uid.octets].entries.push_back(i);
+    if (!policy_.unique_ids) {
+      for (const ListingEntry& entry : listing_) listed_sizes_.insert(entry.list_size.value_or(0));
+    }
     for (std::size_t i = 0; i < rows_.size(); ++i) groups_[rows_[i].uid.octets].rows.push_back(i);
   }
 
@@ -100,14 +113,13 @@ class Planner {
 
   void match(const Group& group) {
     if (group.entries.empty() || group.rows.empty()) return;
-    const auto same_size = [](const ListingEntry& entry, const MessageRow& row) { return entry.list_size && entry.list_size == row.list_size; };
-    if (!policy_.unique_ids) {  // content alone tells these messages apart; what is held was never stored, so its size has to do
-      pair_up(group, [&](const ListingEntry& entry, const MessageRow& row) { return row.state == RowState::held && same_size(entry, row); });
+    if (!policy_.unique_ids) {  // content alone tells these messages apart; what is set aside was never stored, so its size has to do
+      pair_up(group, [](const ListingEntry& entry, const MessageRow& row) { return set_aside(row) && kSameSize(entry, row); });
       return;
     }
     // Rows that were there at the last listing first: an absent one may have been replaced by another message of its size.
-    pair_up(group, [&](const ListingEntry& entry, const MessageRow& row) { return !row.absent_since && same_size(entry, row); });
-    pair_up(group, same_size);
+    pair_up(group, [&](const ListingEntry& entry, const MessageRow& row) { return !row.absent_since && kSameSize(entry, row); });
+    pair_up(group, kSameSize);
     const auto any_size = [&](const ListingEntry& entry, const MessageRow& row) {
       return !entry.list_size || !row.list_size || !policy_.sizes_mean_something;
     };
@@ -204,7 +216,7 @@ class Planner {
 
   void retry_held(std::size_t index, const MessageRow& row) {
     if (row.absent_since) plan_.returned.push_back(row.id);
-    if (too_big(listing_[index]) || row.tries >= kTriesMax) {
+    if (too_big(listing_[index]) || (row.tries >= kTriesMax && !tried_again(row))) {
       ++plan_.known;
       return;
     }
@@ -218,6 +230,11 @@ class Planner {
                    .known = true,
                    .remove_if_equal = policy_.leave.kind == LeavePolicy::Kind::remove,
                    .gave_up_deleting = false});
+  }
+
+  // A later message of the same size may stand in the place of the one that is held. A time of the last try that lies ahead is a clock put back.
+  [[nodiscard]] bool tried_again(const MessageRow& row) const {
+    return !policy_.unique_ids && (row.stored_at > policy_.now || policy_.now - row.stored_at >= kHeldTriedAgainAfter);
   }
 
   void confirm(std::size_t index, const MessageRow& row, bool due) {
@@ -275,7 +292,8 @@ class Planner {
     const MessageRow& row = rows_[index];
     // A short or empty listing proves no absence: outages and migrations show one.
     if (!policy_.unique_ids) {
-      if (gone_for_long(row)) plan_.forget.push_back(row.id);
+      const bool gone = set_aside(row) ? !listing_.empty() && !listed_sizes_.contains(row.list_size.value_or(0)) : gone_for_long(row);
+      if (gone) plan_.forget.push_back(row.id);
       return;
     }
     if (policy_.hides_messages) return;
@@ -302,7 +320,8 @@ class Planner {
   std::span<const MessageRow> rows_;
   const PlanPolicy& policy_;
   std::unordered_map<std::string_view, Group> groups_;
-  std::unordered_set<std::string> in_doubt_;  // unique-ids of what is fetched
+  std::unordered_set<std::string> in_doubt_;        // unique-ids of what is fetched
+  std::unordered_set<std::uint64_t> listed_sizes_;  // without unique-ids
   std::vector<std::size_t> row_of_;
   std::vector<std::size_t> entry_of_;
   std::vector<std::size_t> place_of_;  // of each entry, among the rows of its unique-id

@@ -20,7 +20,9 @@ namespace popsync::sync {
 constexpr std::uint32_t kTriesMax = 3;         // refused by the server so often, or breaking the session: held until the operator asks for it
 constexpr std::uint32_t kDeletionsMax = 3;     // DELE that did not last so often: no more of it
 constexpr std::uint64_t kForgetListings = 10;  // a row is forgotten when it was missing from so many complete listings
-constexpr std::chrono::days kForgetAge{30};    // and for so long: capped views (Gmail) bring messages back
+// On a server without UIDL nothing but its size tells a held message from a later one, so what is held is tried again after this time.
+constexpr std::chrono::hours kHeldTriedAgainAfter{24};
+constexpr std::chrono::days kForgetAge{30};  // and for so long: capped views (Gmail) bring messages back
 // So many rows that an outage put in doubt are confirmed each; of more a sample of so many speaks for all. A server that has mixed up its messages
 // has not mixed up one in a thousand, and an outage must not cost a look at each of 50,000.
 constexpr std::size_t kSampleMax = 100;

@@ -16,10 +16,10 @@ void SessionRecords::record_plan(const FetchPlan& plan, const net::MaildropListi
   if (listing.complete && !listing.entries.empty()) account_.last_listing_count = listing.entries.size();
   if (plan.counts_as_listing) ++account_.complete_listings;
   if (!plan.changes_rows()) return;
+  // First, and all together: a sample without those it speaks for would prove too much. Rows in doubt that are not absent yet do no harm.
+  if (!plan.doubts.empty()) record_doubts(plan.doubts, look);
   Pieces pieces(store_, look);
   const WallTime now = clock_.wall();
-  // First: a crash behind it leaves rows in doubt that are not absent yet, which is safe.
-  for (const auto& [row, doubt] : plan.doubts) pieces.next().set_doubt(row, doubt);
   for (const auto& [row, size] : plan.first_sizes) pieces.next().set_list_size(row, size);
   for (const state::RowId row : plan.absent) pieces.next().set_absent(row, now, account_.complete_listings);
   for (const state::RowId row : plan.returned) pieces.next().set_absent(row, std::nullopt, 0);
@@ -27,6 +27,13 @@ void SessionRecords::record_plan(const FetchPlan& plan, const net::MaildropListi
   for (const Hold& hold : plan.hold) warn_too_big(hold.entry, pieces.next().insert_known(too_big(hold.entry)));
   pieces.commit();
   tell_warnings();
+}
+
+void SessionRecords::record_doubts(const std::vector<std::pair<state::RowId, state::Doubt>>& doubts, const std::function<void()>& look) {
+  look();
+  auto transaction = store_.begin();
+  for (const auto& [row, doubt] : doubts) transaction.set_doubt(row, doubt);
+  transaction.commit();
 }
 
 void SessionRecords::warn_too_big(const pop3::ListingEntry& entry, state::RowId row) {
@@ -58,6 +65,7 @@ void SessionRecords::hold_oversized(const Fetch& fetch) {
   row.tries = kTriesMax;  // its listed size is a lie, so only this keeps the next session from trying again
   const state::RowId id = fetch.tried_row == 0 ? transaction.insert_known(row) : fetch.tried_row;
   if (fetch.tried_row != 0) transaction.set_tries(id, row.reason, row.tries);
+  if (fetch.entry.uid.octets.empty()) transaction.date_try(id, clock_.wall());
   warn_too_big(fetch.entry, id);
   transaction.commit();
   tell_warnings();
@@ -154,6 +162,7 @@ void SessionRecords::record_try(state::Transaction& transaction, const Fetch& fe
   state::RowId row = fetch.tried_row;
   if (row != 0) {
     transaction.set_tries(row, reason, tries);
+    if (fetch.entry.uid.octets.empty()) transaction.date_try(row, clock_.wall());
   } else if (!fetch.entry.uid.octets.empty() || fetch.entry.list_size) {
     // Without unique-id and size no later session could tell it from another message, and each would add a row.
     row = transaction.insert_known({.account = account_.id,
@@ -164,10 +173,11 @@ void SessionRecords::record_try(state::Transaction& transaction, const Fetch& fe
                                     .tries = tries,
                                     .at = clock_.wall()});
   }
-  warn(MessageTrouble::tried, fetch.entry, row, [account = settings_.name, reason, tries](const std::string& name) {
+  const std::string rarely = fetch.entry.uid.octets.empty() ? "tried once a day" : "not tried any more";
+  warn(MessageTrouble::tried, fetch.entry, row, [account = settings_.name, reason, tries, rarely](const std::string& name) {
     const std::string decide = "decide with `popsync retry " + account + " " + name + "` or `popsync skip " + account + " " + name + "`";
     return "message " + name + ": " + reason + "; " +
-           (tries < kTriesMax ? "it is tried again, apart from the others" : "it is held and not tried any more; " + decide);
+           (tries < kTriesMax ? "it is tried again, apart from the others" : "it is held and " + rarely + "; " + decide);
   });
 }
 

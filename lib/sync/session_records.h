@@ -66,6 +66,7 @@ class SessionRecords {
     std::function<std::string(const std::string& name)> text;
   };
 
+  void record_doubts(const std::vector<std::pair<state::RowId, state::Doubt>>& doubts, const std::function<void()>& look);
   [[nodiscard]] state::NewKnown too_big(const pop3::ListingEntry& entry) const;
   void warn_too_big(const pop3::ListingEntry& entry, state::RowId row);
   void record_one(state::Transaction& transaction, const Settled& settled, std::vector<Removal>& removals);

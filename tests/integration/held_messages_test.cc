@@ -7,6 +7,7 @@
 #include "support/message_corpus.h"
 #include "support/program_home.h"
 #include "support/sync_in_process.h"
+#include "sync/fetch_plan.h"
 
 namespace popsync::test {
 namespace {
@@ -46,6 +47,103 @@ TEST_F(HeldMessages, MessageOverTheLimitIsNeverDeleted) {
   sync("fetched");
   EXPECT_EQ(server.uids(), std::vector<std::string>{"uid-big"});
 }
+
+// ---- without UIDL
+
+struct HeldWithoutUidl : testing::Test {
+  void SetUp() override {
+    server.change([](MaildropKnobs& knobs) {
+      knobs.uidl = false;
+      knobs.faults = {{.verb = "RETR", .message = "broken", .reply = "-ERR damaged"}};
+    });
+    server.add(broken, "broken");
+    server.add(small_message("a"), "other");
+  }
+  const std::string broken = small_message("broken message");
+  const std::string later = small_message("another one ..");  // of the same size
+  MaildropServer server;
+};
+
+struct HeldWithoutUidlInTheProgram : HeldWithoutUidl {
+  void SetUp() override {
+    HeldWithoutUidl::SetUp();
+    home.configure({.port = server.port(), .more = {"leave_on_server = false"}});
+    for (int i = 0; i < 3; ++i) home.run({"sync", "home"});
+  }
+  std::string status(const std::string& field) { return json_at(home.run({"status", "--json"}).out, "accounts[0]." + field); }
+  [[nodiscard]] std::size_t retrievals_of_a_sync() {
+    server.clear_record();
+    EXPECT_EQ(home.run({"sync"}).status, 0);
+    return server.record().count("RETR");
+  }
+  [[nodiscard]] std::string name() const { return "size:" + std::to_string(broken.size()) + "#1"; }
+  ProgramHome home;
+};
+
+TEST_F(HeldWithoutUidlInTheProgram, IsNamedByItsSizeAndRetryAndSkipTakeTheName) {
+  EXPECT_EQ(status("held[0].uid"), name());
+  EXPECT_EQ(status("held[0].tries"), "3");
+  EXPECT_EQ(json_at(home.run({"list", "home", "--json"}).out, "messages[0].uid"), name());
+  EXPECT_EQ(json_at(home.run({"list", "home", "--json"}).out, "messages[0].state"), "held");
+  EXPECT_EQ(retrievals_of_a_sync(), 0U);
+  EXPECT_EQ(home.run({"retry", "home", name()}).status, 0);
+  EXPECT_EQ(retrievals_of_a_sync(), 1U);
+  EXPECT_EQ(home.run({"skip", "home", name()}).status, 0);
+  EXPECT_EQ(status("held"), "[]");
+  EXPECT_EQ(json_at(home.run({"list", "home", "--json"}).out, "messages[0].state"), "skipped");
+  EXPECT_EQ(retrievals_of_a_sync(), 0U);
+  EXPECT_EQ(home.run({"retry", "home", name()}).status, 0);
+  server.change([](MaildropKnobs& knobs) { knobs.faults = {}; });
+  EXPECT_EQ(retrievals_of_a_sync(), 1U);
+  EXPECT_EQ(server.count(), 0U);
+  EXPECT_EQ(messages_in(home.maildir()), as_stored({broken, small_message("a")}));
+}
+
+TEST_F(HeldWithoutUidlInTheProgram, GoesWhenNothingOfItsSizeIsListedAndAnEmptyListingSaysNothing) {
+  server.remove("broken");
+  EXPECT_EQ(retrievals_of_a_sync(), 0U);
+  EXPECT_EQ(status("held[0].uid"), name());
+  server.add(small_message("b"), "b");
+  EXPECT_EQ(retrievals_of_a_sync(), 1U);
+  EXPECT_EQ(status("held"), "[]");
+  server.add(later, "later");
+  EXPECT_EQ(retrievals_of_a_sync(), 1U);
+  EXPECT_EQ(messages_in(home.maildir()), as_stored({small_message("a"), small_message("b"), later}));
+}
+
+TEST_F(HeldWithoutUidlInTheProgram, WrongNamesAreRefused) {
+  for (const char* wrong : {"size:1#1", "size:#1", "size:5#0"}) EXPECT_EQ(home.run({"skip", "home", wrong}).status, 64) << wrong;
+  EXPECT_EQ(home.run({"skip", "home", "size:" + std::to_string(broken.size()) + "#2"}).status, 64);
+}
+
+// The later message stands where the held one stood, and nothing but the size could tell them apart.
+TEST_F(HeldWithoutUidl, KeepsALaterMessageOfItsSizeAwayForADayAtMost) {
+  ASSERT_EQ(broken.size(), later.size());
+  SyncInProcess popsync(server);
+  popsync.leave({.kind = sync::LeavePolicy::Kind::remove}, "remove");
+  const auto retrievals = [&] {
+    server.clear_record();
+    EXPECT_FALSE(popsync.sync().error);
+    return server.record().count("RETR");
+  };
+  for (int i = 0; i < 3; ++i) retrievals();
+  EXPECT_EQ(retrievals(), 0U);
+  popsync.clock.advance(sync::kHeldTriedAgainAfter - std::chrono::seconds(1));
+  EXPECT_EQ(retrievals(), 0U);
+  popsync.clock.advance(std::chrono::seconds(1));
+  EXPECT_EQ(retrievals(), 1U);  // it is still the broken one
+  EXPECT_EQ(retrievals(), 0U);
+  server.remove("broken");
+  server.add(later, "later");
+  EXPECT_EQ(retrievals(), 0U);
+  popsync.clock.advance(sync::kHeldTriedAgainAfter);
+  EXPECT_EQ(retrievals(), 1U);
+  EXPECT_EQ(messages_in(popsync.maildir()), as_stored({small_message("a"), later}));
+  EXPECT_EQ(server.count(), 0U);
+  EXPECT_EQ(popsync.store().held_count(popsync.store().accounts().at(0).id), 0U);
+}
+
+// ---- over the limit
 
 TEST_F(HeldMessages, RaisingTheLimitFetchesIt) {
   configure({"max_message_size = \"2kB\""});
