@@ -87,6 +87,16 @@ class AccountCheck {
          (stored_ ? counted(store_->seen_count(stored_->id), "message") + " known"
                   : "nothing stored yet, the first sync makes it in " + program_.paths.state_dir) +
              (store_ != nullptr && store_->is_copy_of_older() ? "; its tables are those of an older popsync, the next sync changes them" : ""));
+    journal("state", program_.paths.state_dir);
+  }
+
+  // Nothing is lost there, but nobody would guess why it takes so long. Of a folder that is not there yet, the one that it will be made in tells.
+  void journal(const std::string& what, const std::string& path) {
+    auto folder = real_fs().open_root(path);
+    for (std::string above = path; !folder && above != "/"; folder = real_fs().open_root(above)) above = folder_of(above);
+    if (!folder || !real_fs().lacks_journal(folder->get())) return;
+    warn(what, "the file system of " + escaped(path) + " is ext4 without a journal, which keeps a file only once all of it is synced: that is slower",
+         "it is done behind each batch of messages; a journal spares it: tune2fs -O has_journal DEVICE, while it is not mounted");
   }
 
   // Nothing tells otherwise why old messages stay.
@@ -134,6 +144,7 @@ class AccountCheck {
              "the next sync learns from the names of the files what was fetched since");
       }
     }
+    journal("mailstore", target.kind == state::MailstoreKind::mbox ? folder_of(target.path) : target.path);
     if (target.kind == state::MailstoreKind::mbox) {
       mbox(target, used);
     } else if (used) {

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -12,10 +13,13 @@
 #include <cerrno>
 #include <limits>
 #include <memory>
+#include <mutex>
+#include <shared_mutex>
 #include <utility>
 
 #include "base/error.h"
 #include "base/escape.h"
+#include "base/journal.h"
 
 namespace popsync {
 namespace {
@@ -23,7 +27,8 @@ namespace {
 ErrorCode code_of(int number) {
   switch (number) {
     case ENOSPC:
-    case EDQUOT: return ErrorCode::disk_full;
+    case EDQUOT:
+    case EFBIG: return ErrorCode::disk_full;
     case ENOENT:
     case ENOTDIR:
     case ELOOP:
@@ -55,13 +60,16 @@ std::string hint_of(int number) {
     case ENOTDIR: return "a file is in the way where the path needs a folder: move it away, or name another folder";
     case ENOSPC: return "free some space; popsync goes on by itself";
     case EDQUOT: return "the quota of this user is used up; popsync goes on by itself when there is room";
+    case EFBIG: return "no file may grow beyond that here: raise ulimit -f, or LimitFSIZE= of the unit, and start popsync again";
     case EROFS: return "the file system is mounted read-only: has it had errors (dmesg)?";
     default: return "";
   }
 }
 
 [[noreturn]] void fail(int number, std::string_view verb, const std::string& path) {
-  throw Error(code_of(number), "cannot " + std::string(verb) + " " + escaped(path) + ": " + errno_text(number), hint_of(number));
+  const std::string what = "cannot " + std::string(verb) + " " + escaped(path) + ": " + errno_text(number);
+  if (number == EFBIG) throw FileTooLarge(code_of(number), what, hint_of(number));
+  throw Error(code_of(number), what, hint_of(number));
 }
 
 [[noreturn]] void fail(int number, std::string_view verb, int dir, const std::string& name) { fail(number, verb, path_of(dir) + "/" + name); }
@@ -80,6 +88,19 @@ FileStat facts_of(const struct stat& found) {
 
 struct DirCloser {
   void operator()(DIR* dir) const { ::closedir(dir); }
+};
+
+class HeldSyncs {
+ public:
+  explicit HeldSyncs(std::shared_mutex& syncs) : lock_(syncs) { by_this_thread = true; }
+  HeldSyncs(const HeldSyncs&) = delete;
+  HeldSyncs& operator=(const HeldSyncs&) = delete;
+  ~HeldSyncs() { by_this_thread = false; }
+
+  static inline thread_local bool by_this_thread = false;
+
+ private:
+  std::unique_lock<std::shared_mutex> lock_;
 };
 
 class RealFs final : public Fs {
@@ -159,16 +180,28 @@ class RealFs final : public Fs {
   }
 
   void sync_file(int fd) override {
+    const auto turn = share_syncs(fd);
     if (::fdatasync(fd) != 0) fail(errno, "sync", path_of(fd));
   }
 
-  void sync_directory(int dir) override { (void)can_sync_directory(dir); }
-
-  bool can_sync_directory(int dir) override {
+  bool sync_names(int dir) override {
+    const auto turn = share_syncs(dir);
     if (::fsync(dir) == 0) return true;
     if (errno == EINVAL) return false;
     fail(errno, "sync", path_of(dir));
   }
+
+  void complete_syncs(int fd) override {
+    if (!lacks_journal(fd)) return;
+    const auto turn = share_syncs(fd);
+    if (::syncfs(fd) != 0) fail(errno, "sync the file system of", path_of(fd));
+  }
+
+  std::shared_ptr<void> hold_other_syncs(int dir) override {
+    return lacks_journal(dir) ? std::make_shared<HeldSyncs>(syncs_) : std::shared_ptr<void>();
+  }
+
+  bool lacks_journal(int fd) override { return journals_.missing_at(fd); }
 
   void close(UniqueFd fd) override {
     const int number = fd.release();
@@ -245,6 +278,15 @@ class RealFs final : public Fs {
     if (found.f_blocks == 0) return std::numeric_limits<std::uint64_t>::max();  // FUSE and friends that do not know
     return static_cast<std::uint64_t>(found.f_bavail) * found.f_frsize;
   }
+
+ private:
+  // The thread that holds the others' syncs goes on with its own.
+  std::shared_lock<std::shared_mutex> share_syncs(int fd) {
+    return HeldSyncs::by_this_thread || !lacks_journal(fd) ? std::shared_lock<std::shared_mutex>() : std::shared_lock(syncs_);
+  }
+
+  Journals journals_;
+  std::shared_mutex syncs_;  // of all disks without a journal
 };
 
 }  // namespace
@@ -252,6 +294,12 @@ class RealFs final : public Fs {
 Fs& real_fs() {
   static RealFs fs;
   return fs;
+}
+
+std::optional<std::uint64_t> file_size_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return std::nullopt;
+  return limit.rlim_cur;
 }
 
 std::optional<std::string> read_small_file(Fs& fs, int dir, const std::string& name, std::size_t octets_max) {
@@ -274,6 +322,7 @@ void replace_file(Fs& fs, int dir, const std::string& name, std::string_view con
     fs.write(fd.get(), content);
     fs.sync_file(fd.get());
     fs.close(std::move(fd));
+    fs.complete_syncs(dir);  // content before names
     if (!fs.rename(dir, temporary, dir, name)) throw Error(ErrorCode::io_error, "the new " + escaped(name) + " vanished before it was put in place");
   } catch (...) {
     fs.unlink(dir, temporary);

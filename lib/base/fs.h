@@ -3,20 +3,29 @@
 // real_fs(); tests put a failing or crashing Fs behind it. Names are single path components below a directory descriptor, never
 // followed if they are symbolic links, so nothing a stranger put into a mailstore can lead us out of it.
 //
-// Errors are thrown as Error: no space or quota is disk_full; no such file, no permission or read-only is mailstore_unavailable; anything
-// else is io_error. The message names the call and the file. A failed sync says nothing about what is on the disk: never retry it on the same file
-// and never read the file back as proof (docs/durability.md).
+// Errors are thrown as Error: no space, quota or a file that may not grow is disk_full; no such file, no permission or read-only is
+// mailstore_unavailable; anything else is io_error. The message names the call and the file. A failed sync says nothing about what is on the disk:
+// never retry it on the same file and never read the file back as proof (docs/durability.md).
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/error.h"
 #include "base/unique_fd.h"
 
 namespace popsync {
+
+// A write met the largest size that a file may have here (EFBIG: a limit of this process, or of the file system). To whoever does not tell it apart
+// it is a full disk.
+class FileTooLarge : public Error {
+ public:
+  using Error::Error;
+};
 
 struct FileStat {
   bool is_directory = false;
@@ -53,15 +62,27 @@ class Fs {
   // Reads up to `octets_max` octets from `offset` on; empty at the end.
   virtual std::string read_at(int fd, std::uint64_t offset, std::size_t octets_max) = 0;
   virtual void truncate(int fd, std::uint64_t size) = 0;
-  // fdatasync of a file.
+  // fdatasync of a file. It counts once the folder that names the file is synced behind it.
   virtual void sync_file(int fd) = 0;
-  // fsync of a directory: the names made, moved and removed in it so far are durable. Does nothing on a file system that has no such call.
-  virtual void sync_directory(int dir) = 0;
+  // The names made, moved and removed in the directory so far are durable, and the files whose sync came before. Does nothing more on a file system
+  // that cannot sync directories.
+  void sync_directory(int dir) { (void)can_sync_directory(dir); }
   // The same, and false if the file system has no such call (EINVAL): a power cut may undo what was named there.
-  virtual bool can_sync_directory(int dir) {
-    sync_directory(dir);
-    return true;
+  bool can_sync_directory(int dir) {
+    const bool can = sync_names(dir);
+    complete_syncs(dir);
+    return can;
   }
+  // fsync of a directory alone: a part of sync_directory(). False: EINVAL.
+  virtual bool sync_names(int dir) = 0;
+  // Behind a group of syncs on the file system of `fd`: where lacks_journal() they do not hold before all of it is synced, so that is done. Nothing
+  // elsewhere. sync_directory() does it; it is called where a group does not end with a directory.
+  virtual void complete_syncs(int fd) = 0;
+  // ext4 without a journal (base/journal.h).
+  virtual bool lacks_journal(int fd) = 0;
+  // Names are about to be moved to another folder: where lacks_journal(), no other thread of ours syncs there until the guard goes, and nothing else
+  // may be waited for. ext4 writes the old folder with each new file that is synced in it, and a power cut would then find the names in neither.
+  [[nodiscard]] virtual std::shared_ptr<void> hold_other_syncs(int /*dir*/) { return nullptr; }
   // close, its result looked at.
   virtual void close(UniqueFd fd) = 0;
   // Atomically moves a name, replacing what is at the target. False if the source does not exist.
@@ -82,8 +103,11 @@ class Fs {
   virtual std::uint64_t free_octets(int dir) = 0;
 };
 
-// The kernel's. Stateless, safe from any thread.
+// The kernel's. Safe from any thread.
 Fs& real_fs();
+
+// The largest size that the system lets this process give a file (ulimit -f, LimitFSIZE=); empty: no limit.
+std::optional<std::uint64_t> file_size_limit();
 
 // All of a file of at most `octets_max` octets; empty if it does not exist; io_error if it is larger.
 std::optional<std::string> read_small_file(Fs& fs, int dir, const std::string& name, std::size_t octets_max);

@@ -77,6 +77,8 @@ class Maildir {
   // Published names are durable in new/. The caller syncs staging after it, in this order: without a journal, the other order can leave a file in
   // neither.
   void sync_new();
+  // Around moves from staging to new/ and their sync_new(): see Fs.
+  [[nodiscard]] std::shared_ptr<void> hold_other_syncs() { return fs_.hold_other_syncs(new_.get()); }
   void sync_cur();
 
   struct Place {

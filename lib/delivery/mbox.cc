@@ -241,6 +241,7 @@ void LockedMbox::make_durable() {
   doubt_if_it_fails([this] {
     fs_.sync_file(fd_.get());
     fs_.sync_directory(folder_);
+    fs_.complete_syncs(fd_.get());  // a file that is mounted in the place of its name lies on another file system than its folder
   });
 }
 

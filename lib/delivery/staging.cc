@@ -176,6 +176,7 @@ bool StagingFolder::copy(int from_dir, const std::string& from, const std::strin
     }
     fs_.sync_file(target.get());
     fs_.close(std::move(target));
+    fs_.complete_syncs(dir_.get());  // before the copy takes the place of what it was made from
     return true;
   } catch (...) {
     fs_.unlink(dir_.get(), to);

@@ -46,6 +46,7 @@ void make_database(const std::string& directory) {
     // A change of the file's header, committed as ever: it syncs the whole. The log stays empty, so closing leaves all in the file.
     database.exec("PRAGMA synchronous=FULL; PRAGMA journal_mode=WAL");
   }
+  real_fs().complete_syncs(dir->get());  // content before names
   if (!real_fs().rename(dir->get(), kNewDatabaseFile, dir->get(), kDatabaseFile)) {
     throw Error(ErrorCode::state_unavailable, "the new state.db vanished before it was put in place", "does a cleaner empty the state directory?");
   }
@@ -74,7 +75,7 @@ std::unique_ptr<StateStore> StateStore::open(const std::string& directory, const
       const FileLock lock = FileLock::take(real + "/lock");
       make_database(real);
     }
-    auto impl = std::make_unique<Impl>(real, std::move(key), real + "/" + kDatabaseFile, std::move(in_use));
+    auto impl = std::make_unique<Impl>(real, std::move(key), real + "/" + kDatabaseFile, std::move(in_use), opening.fs);
     {
       const FileLock lock = impl->lock_commits();
       refuse_foreign(impl->database);

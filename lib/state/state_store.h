@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/fs.h"
 #include "state/file_lock.h"
 #include "state/rows.h"
 #include "state/server_memory.h"
@@ -31,6 +32,7 @@ struct Opening {
   int log_pages_max = kLogPagesMax;                     // a commit that leaves so many pages in the log moves them into the database
   std::chrono::milliseconds patience = kShortLockWait;  // with others that have the state open, where its tables have to be changed
   bool holds_daemon_lock = false;                       // STATE/daemon.lock is held by the caller
+  Fs& fs = real_fs();                                   // completes the syncs of the database; all else goes past it
 };
 
 class StateStore {

@@ -3,7 +3,9 @@
 
 #include <SQLiteCpp/Backup.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <thread>
 
@@ -19,11 +21,19 @@ namespace {
 constexpr std::chrono::milliseconds kLockRetryEvery{5};
 constexpr std::chrono::milliseconds kAloneRetryEvery{50};
 
+UniqueFd open_folder(Fs& fs, const std::string& directory) {
+  auto folder = fs.open_root(directory);
+  if (!folder) throw Error(ErrorCode::state_unavailable, "the state directory " + escaped(directory) + " is gone", "is the disk mounted?");
+  return std::move(*folder);
+}
+
 }  // namespace
 
-StateStore::Impl::Impl(std::string directory_path, std::string key, const std::string& file, InUse in_use_lock)
+StateStore::Impl::Impl(std::string directory_path, std::string key, const std::string& file, InUse in_use_lock, Fs& fs_of_syncs)
     : directory(std::move(directory_path)),
       install_key(std::move(key)),
+      fs(fs_of_syncs),
+      folder(open_folder(real_fs(), directory)),
       in_use(std::move(in_use_lock)),
       database(file, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW) {
   never_checkpoint_at_close(database);
@@ -49,10 +59,29 @@ SQLite::Statement& StateStore::Impl::statement(const char* sql) {
 
 FileLock StateStore::Impl::lock_commits() const { return FileLock::take(directory + "/lock"); }
 
+// The log is whole before the database is touched, and the database before the log is written over.
 bool StateStore::Impl::checkpoint() const {
+  complete_syncs();
   SQLite::Statement pragma(database, "PRAGMA wal_checkpoint(PASSIVE)");
   if (!pragma.executeStep()) return false;
+  complete_syncs();
   return pragma.getColumn(0).getInt() == 0 && pragma.getColumn(1).getInt() == pragma.getColumn(2).getInt();
+}
+
+void StateStore::Impl::try_checkpoint() const {
+  try {
+    checkpoint();
+  } catch (const SQLite::Exception& exception) {
+    log_debug("", std::string("state.db: cannot move the log into the database: ") + escaped(exception.what()));
+  }
+}
+
+void StateStore::Impl::complete_syncs() const {
+  try {
+    fs.complete_syncs(folder.get());
+  } catch (const Error& error) {
+    end_with_unknown_outcome(directory, error.message());
+  }
 }
 
 void StateStore::Impl::settle_log() const {
@@ -98,20 +127,38 @@ void StateStore::Impl::change_tables() {
 }
 
 std::unique_ptr<StateStore::Impl> StateStore::Impl::copy_in_memory() {
-  auto result = std::make_unique<Impl>(directory, install_key, ":memory:", std::move(in_use));
+  auto result = std::make_unique<Impl>(directory, install_key, ":memory:", std::move(in_use), fs);
   SQLite::Backup(result->database, database).executeStep();
   prepare_schema(result->database);
   result->copy = true;
   return result;
 }
 
+void end_with_unknown_outcome(const std::string& directory, const std::string& cause) {
+  distrust_log(directory);
+  log_error("",
+            "state.db: COMMIT failed and its outcome is unknown (" + cause +
+                "); stopping at once, nothing more was touched; look at the disk of the state directory, then start popsync again: it recovers by "
+                "itself");
+  ::_exit(exit_status(ErrorCode::io_error));
+}
+
+Error no_room(const std::string& what, int number) {
+  if (number == EFBIG) {
+    return Error(ErrorCode::disk_full, "state.db: " + what + ": " + errno_text(EFBIG),
+                 "no file may grow beyond that here: raise ulimit -f, or LimitFSIZE= of the unit, and start popsync again");
+  }
+  return Error(ErrorCode::disk_full, "state.db: " + what, "free some space on the disk of the state directory; popsync goes on by itself");
+}
+
 void rethrow_as_error() {
+  const int number = errno;
   try {
     throw;
   } catch (const SQLite::Exception& exception) {
     const std::string text = "state.db: " + escaped(exception.what());
     switch (exception.getErrorCode()) {
-      case SQLITE_FULL: throw Error(ErrorCode::disk_full, text, kNoSpaceHint);
+      case SQLITE_FULL: throw no_room(escaped(exception.what()), number);
       case SQLITE_BUSY:
       case SQLITE_LOCKED: throw Error(ErrorCode::lock_held, text);
       case SQLITE_CORRUPT:
@@ -123,7 +170,8 @@ void rethrow_as_error() {
       default: break;
     }
     // SQLite says "I/O error" where it finds no space for the index of its log.
-    if (exception.getExtendedErrorCode() == SQLITE_IOERR_SHMSIZE) throw Error(ErrorCode::disk_full, text, kNoSpaceHint);
+    const bool refused_write = exception.getExtendedErrorCode() == SQLITE_IOERR_WRITE && (number == EDQUOT || number == EFBIG);
+    if (refused_write || exception.getExtendedErrorCode() == SQLITE_IOERR_SHMSIZE) throw no_room(escaped(exception.what()), number);
     throw Error(ErrorCode::io_error, text, "look at the disk of the state directory (dmesg, smartctl): is it failing?");
   }
 }

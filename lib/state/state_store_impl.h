@@ -11,6 +11,9 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/error.h"
+#include "base/fs.h"
+#include "base/unique_fd.h"
 #include "state/file_lock.h"
 #include "state/in_use.h"
 #include "state/state_store.h"
@@ -19,7 +22,7 @@
 namespace popsync::state {
 
 struct StateStore::Impl {
-  Impl(std::string directory_path, std::string key, const std::string& file, InUse in_use_lock);
+  Impl(std::string directory_path, std::string key, const std::string& file, InUse in_use_lock, Fs& fs_of_syncs);
 
   // A prepared statement, reset and without bindings. Valid until the next call with the same text.
   SQLite::Statement& statement(const char* sql);
@@ -29,6 +32,10 @@ struct StateStore::Impl {
   void watch_log();
   // Moves the log into the database. True if all of it was moved.
   bool checkpoint() const;
+  // The same for room in the log, where that can be had: a log that may not grow is written from its beginning again once all of it was moved.
+  void try_checkpoint() const;
+  // Behind syncs of the database or its log, before anything relies on them. Ends the process if they cannot be completed.
+  void complete_syncs() const;
   // Once at open: what a crash left in the log may not be durable yet; a full checkpoint syncs it.
   void settle_log() const;
   // Changes the tables of an older popsync to ours, once nobody else has the state open. Error lock_held names who has, after `patience`.
@@ -41,6 +48,8 @@ struct StateStore::Impl {
 
   std::string directory;
   std::string install_key;
+  Fs& fs;
+  UniqueFd folder;    // the directory
   InUse in_use;       // before the database: held as long as that is open
   bool copy = false;  // of the tables of an older popsync, in memory
   std::mutex mutex;   // guards all below
@@ -65,7 +74,12 @@ class ResetAtEnd {
   SQLite::Statement& statement_;
 };
 
-constexpr const char* kNoSpaceHint = "free some space on the disk of the state directory; popsync goes on by itself";
+// After such an end nobody knows whether what was committed last is there: touching any file now could double or lose a message. The next start
+// looks at the disk.
+[[noreturn]] void end_with_unknown_outcome(const std::string& directory, const std::string& cause);
+
+// No room for what was to be written: a full disk, a quota, or a file that may not grow. `number` is errno.
+Error no_room(const std::string& what, int number);
 
 // Turns SQLite's exception in flight into an Error.
 [[noreturn]] void rethrow_as_error();

@@ -98,6 +98,7 @@ class Transaction {
  private:
   friend class StateStore;
   explicit Transaction(StateStore::Impl& impl);
+  void roll_back();
   struct Hold;
   std::unique_ptr<Hold> hold_;
 };

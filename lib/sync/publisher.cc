@@ -163,17 +163,34 @@ void Publisher::rename_into_place(Batch batch) {
   // S3. From here on the rows speak for the files.
   std::vector<Recorded> recorded;
   record_staged(batch, recorded);
-  // S4
-  for (const Recorded& each : recorded) {
-    if (!mailstore_.maildir->publish(each.name)) explain_vanished(each);
-  }
-  // S5. The order of the two directory syncs matters: without a journal the other one could leave the file in neither.
-  sync_or_suspend(store_, account_, mailstore_, [this] { mailstore_.maildir->sync_new(); });
+  move(recorded);
   const std::uint64_t generation = mailstore_.row.generation + 1;
   mailstore_.maildir->staging().set_generation(generation);
   sync_or_suspend(store_, account_, mailstore_, [this] { mailstore_.maildir->staging().sync(); });
   mailstore_.row.generation = generation;
   pending_ = std::move(recorded);
+}
+
+// S4, and the first part of S5. The order of the two directory syncs matters: without a journal the other one could leave the file in neither.
+void Publisher::move(const std::vector<Recorded>& recorded) {
+  const Recorded* vanished = nullptr;
+  std::optional<Error> unsynced;
+  {
+    const auto alone = mailstore_.maildir->hold_other_syncs();
+    for (const Recorded& each : recorded) {
+      if (!mailstore_.maildir->publish(each.name)) {
+        vanished = &each;
+        break;
+      }
+    }
+    try {
+      if (vanished == nullptr) mailstore_.maildir->sync_new();
+    } catch (const Error& error) {
+      unsynced = error;
+    }
+  }
+  if (vanished != nullptr) explain_vanished(*vanished);
+  if (unsynced) suspend(store_, account_, mailstore_, *unsynced);
 }
 
 // Takes out the messages whose sync failed; their files are removed, never synced or read again. Returns the first failure.

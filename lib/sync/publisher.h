@@ -76,6 +76,7 @@ class Publisher {
   void do_here(Step&& step);
   void publish(Batch batch);
   void rename_into_place(Batch batch);
+  void move(const std::vector<Recorded>& recorded);
   void append(Batch batch);
   void suspend_if_it_fails(const std::function<void()>& work);
   [[noreturn]] void explain_vanished(const Recorded& recorded);

@@ -223,8 +223,9 @@ class Recovery {
         ++result_.dropped;
       }
     }
+    // new/ first, also for what a killed process moved there: the names may not be gone from staging before they are safe there.
     sync([&] {
-      if (republished) mailstore_.maildir->sync_new();
+      if (republished || !published_.empty()) mailstore_.maildir->sync_new();
       mailstore_.maildir->staging().sync();
     });
   }

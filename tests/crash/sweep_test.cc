@@ -56,6 +56,26 @@ TEST_P(Sweep, DiskThatIsFullFromEveryCallOn) { sweep(fetch_and_delete(), {.fault
 
 TEST_P(Sweep, ShortWriteAtEveryCall) { sweep(fetch_and_delete(), {.fault = FaultKind::short_write, .rounds = 2}); }
 
+// ext4 without a journal: no file and no name is safe before the whole disk is synced.
+TEST_P(Sweep, PowerCutAtEveryCallOnADiskWithoutAJournal) {
+  Story story = fetch_and_delete();
+  story.without_journal = true;
+  sweep(story, {.fault = FaultKind::power_cut});
+  sweep(story, {.fault = FaultKind::power_cut, .seed = 1});
+}
+
+TEST_P(Sweep, PowerCutAtEveryCallOfAFirstSyncOnADiskWithoutAJournal) {
+  Story story = first_sync();
+  story.without_journal = true;
+  sweep(story, {.fault = FaultKind::power_cut, .seed = 2});
+}
+
+TEST_P(Sweep, ErrorAtEveryCallOnADiskWithoutAJournal) {
+  Story story = fetch_and_delete();
+  story.without_journal = true;
+  sweep(story, {.fault = FaultKind::io_error, .rounds = 2});
+}
+
 // What the failed syncs left in doubt lives in the kernel's memory alone, so the power cut meets each step of the way back while that is so.
 TEST(SweepOfASuspension, PowerCutAtEveryCallOfItsEnd) {
   CrashWorld world({.name = "suspended", .leave = Leave::remove});

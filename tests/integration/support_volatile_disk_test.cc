@@ -41,6 +41,11 @@ class VolatileDiskTest : public testing::Test {
   }
   void append(const std::string& name, const std::string& octets) { fs_->write(fs_->open_append(a_.get(), name).get(), octets); }
   void cut_power(std::uint64_t seed = 0) { machine_->disk()->cut_power(seed); }
+  // The machine's disk lacks a journal from now on.
+  void take_journal_away() {
+    machine_ = std::make_unique<Machine>(FaultPlan{.without_journal = true}, folder_ / "attic", [] {});
+    fs_ = std::make_unique<FaultyFs>(*machine_);
+  }
   [[nodiscard]] std::string octets_of(const std::string& name) const { return content_of(folder_ / ("a/" + name)); }
   [[nodiscard]] bool exists(const std::string& path) const { return stdfs::exists(folder_ / path); }
 
@@ -50,6 +55,24 @@ class VolatileDiskTest : public testing::Test {
   UniqueFd a_ = *real_fs().open_root(folder_.make("a"));
   UniqueFd b_ = *real_fs().open_root(folder_.make("b"));
 };
+
+TEST_F(VolatileDiskTest, WithoutAJournalForgetsWhatWasSyncedAlone) {
+  take_journal_away();
+  put("file", "octets", true);
+  (void)fs_->sync_names(a_.get());
+  cut_power();
+  EXPECT_FALSE(exists("a/file"));
+}
+
+TEST_F(VolatileDiskTest, WithoutAJournalKeepsWhatTheWholeDiskWasSyncedBehind) {
+  take_journal_away();
+  put("file", "octets", true);
+  fs_->sync_directory(a_.get());
+  put("other", "octets", false);
+  cut_power();
+  EXPECT_EQ(octets_of("file"), "octets");
+  EXPECT_FALSE(exists("a/other"));
+}
 
 TEST_F(VolatileDiskTest, ForgetsNamesThatWereNotSynced) {
   put("synced", "octets", true);

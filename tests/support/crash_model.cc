@@ -231,6 +231,7 @@ void CrashModel::time_passes() {
 
 RigRun CrashModel::run() const {
   RigRun run;
+  run.without_journal = seed_ % 3 == 1;
   run.state = folder_ / "state";
   run.attic = folder_ / "attic";
   run.log = folder_ / "log";

@@ -85,7 +85,7 @@ void carry_out(const RigRun& run, Machine& machine, RigReport& report) {
   MovedClock clock;
   clock.advance(from_unix_seconds(run.now) - clock.wall());
   delivery::SyncPool pool(0);
-  const auto store = state::StateStore::open(run.state.text(), {.log_pages_max = kLogPagesMax});
+  const auto store = state::StateStore::open(run.state.text(), {.log_pages_max = kLogPagesMax, .fs = fs});
   sync::SyncServices services{.store = *store, .fs = fs, .clock = clock, .pool = pool, .configured_names = {}, .command = "popsync test"};
   for (std::size_t i = 0; i < run.account_count; ++i) services.configured_names.push_back(run.accounts.at(i).name.text());
   services.batch = {.messages = run.batch_messages, .octets = 1U << 20U, .age = std::chrono::hours(1)};
@@ -99,7 +99,9 @@ void carry_out(const RigRun& run, Machine& machine, RigReport& report) {
   const int log = ::open(run.log.text().c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   ::dup2(log, STDERR_FILENO);
   log_to_stderr(LogFormat::bare);
-  Machine machine({.kind = run.fault, .step = run.step, .seed = run.seed, .failed_sync_loses = run.failed_sync_loses}, run.attic.text());
+  Machine machine(
+      {.kind = run.fault, .step = run.step, .seed = run.seed, .failed_sync_loses = run.failed_sync_loses, .without_journal = run.without_journal},
+      run.attic.text());
   machine.on_strike([&](std::uint64_t step, const std::string& what) {
     report.steps = step;
     report.struck = what;

@@ -49,6 +49,7 @@ struct RigRun {
   std::uint64_t step = 0;
   std::uint64_t seed = 0;
   bool failed_sync_loses = false;
+  bool without_journal = false;   // of the disk that state and mail are on
   bool power_cut_at_end = false;  // also if the run was not crashed
   FixedText<256> state;
   FixedText<256> attic;  // of the last run: what it did not sync, a power cut in this one still takes (VolatileDisk)

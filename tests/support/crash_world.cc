@@ -178,6 +178,7 @@ RigRun CrashWorld::run_of(const Blow& blow) const {
   run.leave = story_.leave;
   run.now = kBegin + kFifteenDays;
   run.publisher_thread = story_.publisher_thread;
+  run.without_journal = story_.without_journal;
   return run;
 }
 

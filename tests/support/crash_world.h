@@ -45,6 +45,7 @@ struct Story {
   Reader reader = Reader::leaves_it;
   bool mail_comes = false;  // a message for each account between the crash and the restart
   bool publisher_thread = false;
+  bool without_journal = false;  // the disk of all
 };
 
 // What strikes, described for people by description().

@@ -25,8 +25,7 @@ class FailingFs : public ForwardingFs {
   std::function<void(const std::string& to)> before_rename = [](const std::string& /*to*/) {};
 
   void sync_file(int fd) override { sync(fd); }
-  void sync_directory(int dir) override { sync(dir); }
-  bool can_sync_directory(int dir) override {
+  bool sync_names(int dir) override {
     sync(dir);
     return directories_sync;
   }

@@ -117,17 +117,32 @@ void FaultyFs::sync_file(int fd) {
   fail(outcome, "sync a file");
 }
 
-void FaultyFs::sync_directory(int dir) {
+bool FaultyFs::sync_names(int dir) {
   const auto lock = machine_.lock();
   const Machine::Outcome outcome = machine_.next(CallKind::sync_directory, "sync a directory");
   VolatileDisk* disk = machine_.disk();
   if (outcome == Machine::Outcome::normal) {
     if (disk != nullptr) disk->directory_synced(dir);
-    return;
+    return true;
   }
   if (disk != nullptr) disk->directory_sync_failed(dir);
   fail(outcome, "sync a directory");
 }
+
+void FaultyFs::complete_syncs(int fd) {
+  if (!lacks_journal(fd)) return;
+  const auto lock = machine_.lock();
+  const Machine::Outcome outcome = machine_.next(CallKind::sync_directory, "sync the file system");
+  VolatileDisk* disk = machine_.disk();
+  if (outcome == Machine::Outcome::normal) {
+    if (disk != nullptr) disk->all_synced();
+    return;
+  }
+  if (disk != nullptr) disk->all_syncs_failed();
+  fail(outcome, "sync the file system");
+}
+
+bool FaultyFs::lacks_journal(int /*fd*/) { return machine_.plan().without_journal; }
 
 void FaultyFs::close(UniqueFd fd) {
   const auto lock = machine_.lock();

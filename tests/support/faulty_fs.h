@@ -26,7 +26,9 @@ class FaultyFs : public Fs {
   std::string read_at(int fd, std::uint64_t offset, std::size_t octets_max) override;
   void truncate(int fd, std::uint64_t size) override;
   void sync_file(int fd) override;
-  void sync_directory(int dir) override;
+  bool sync_names(int dir) override;
+  void complete_syncs(int fd) override;
+  bool lacks_journal(int fd) override;
   void close(UniqueFd fd) override;
   bool rename(int from_dir, const std::string& from, int to_dir, const std::string& to) override;
   bool unlink(int dir, const std::string& name) override;

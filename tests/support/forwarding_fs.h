@@ -24,7 +24,9 @@ class ForwardingFs : public Fs {
   std::string read_at(int fd, std::uint64_t offset, std::size_t octets_max) override { return real_fs().read_at(fd, offset, octets_max); }
   void truncate(int fd, std::uint64_t size) override { real_fs().truncate(fd, size); }
   void sync_file(int fd) override { real_fs().sync_file(fd); }
-  void sync_directory(int dir) override { real_fs().sync_directory(dir); }
+  bool sync_names(int dir) override { return real_fs().sync_names(dir); }
+  void complete_syncs(int fd) override { real_fs().complete_syncs(fd); }
+  bool lacks_journal(int fd) override { return real_fs().lacks_journal(fd); }
   void close(UniqueFd fd) override { real_fs().close(std::move(fd)); }
   bool rename(int from_dir, const std::string& from, int to_dir, const std::string& to) override {
     return real_fs().rename(from_dir, from, to_dir, to);

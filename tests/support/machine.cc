@@ -24,7 +24,7 @@ bool strikes(FaultKind fault, CallKind call) {
 }
 
 Machine::Machine(FaultPlan plan, const std::string& attic, std::function<void()> end)
-    : plan_(std::move(plan)), disk_(attic.empty() ? nullptr : std::make_unique<VolatileDisk>(attic)), end_(std::move(end)) {
+    : plan_(std::move(plan)), disk_(attic.empty() ? nullptr : std::make_unique<VolatileDisk>(attic, plan_.without_journal)), end_(std::move(end)) {
   if (!end_) end_ = [] { ::_exit(kCrashed); };
 }
 

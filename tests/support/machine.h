@@ -33,7 +33,7 @@ enum class CallKind {
   make,  // create, mkdir
   write,
   sync_file,
-  sync_directory,
+  sync_directory,  // also the sync of all, where there is no journal
   close,
   move,    // rename
   remove,  // unlink
@@ -44,6 +44,7 @@ struct FaultPlan {
   std::uint64_t step = 0;                                     // the call that is struck, 1 is the first; 0: none
   std::uint64_t seed = 0;                                     // what a power cut leaves: 0 nothing that was not synced, else a part of it
   bool failed_sync_loses = false;                             // io_error at a file's sync: the octets are gone at once, not only in doubt
+  bool without_journal = false;                               // of the disk: see VolatileDisk
   std::function<bool(CallKind, std::string_view)> only = {};  // counts these calls only
 };
 

@@ -43,7 +43,7 @@ void put(int fd, std::uint64_t offset, const std::string& octets) {
 
 }  // namespace
 
-VolatileDisk::VolatileDisk(std::string attic) : attic_(std::move(attic)) {
+VolatileDisk::VolatileDisk(std::string attic, bool without_journal) : attic_(std::move(attic)), without_journal_(without_journal) {
   std::filesystem::create_directories(attic_);
   attic_fd_.reset(::open(attic_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   must(attic_fd_.valid(), "open its attic");
@@ -60,7 +60,11 @@ void VolatileDisk::about_to_write(int fd, std::uint64_t offset, std::uint64_t le
 }
 
 void VolatileDisk::file_synced(int fd) {
-  std::vector<Write>& writes = file_of(fd).writes;
+  if (!without_journal_) make_durable(file_of(fd));
+}
+
+void VolatileDisk::make_durable(File& file) {
+  std::vector<Write>& writes = file.writes;
   std::vector<Write> hopeless;
   for (const Write& write : writes) {
     if (write.hopeless) {
@@ -150,7 +154,22 @@ void VolatileDisk::name_moved(int from_dir, const std::string& from, int to_dir,
 
 void VolatileDisk::directory_synced(int dir) {
   const struct stat found = stat_of(dir);
-  const Inode inode{found.st_dev, found.st_ino};
+  if (!without_journal_) make_durable({found.st_dev, found.st_ino});
+}
+
+void VolatileDisk::all_synced() {
+  for (auto& [inode, file] : files_) make_durable(file);
+  for (const auto& [inode, fd] : dirs_) make_durable(inode);
+}
+
+void VolatileDisk::all_syncs_failed() {
+  for (auto& [inode, file] : files_) {
+    for (Write& write : file.writes) write.hopeless = true;
+  }
+  for (Change& change : changes_) change.hopeless = true;
+}
+
+void VolatileDisk::make_durable(const Inode& inode) {
   std::set<std::string> durable;  // an earlier change of such a name is in doubt no more
   for (Change& change : std::views::reverse(changes_)) {
     if (change.dir != inode) continue;

@@ -2,8 +2,9 @@
 // What the kernel was given and the disk does not have yet: octets written since the last sync of their file, names made, moved and removed since the
 // last sync of their folder. cut_power() makes the real files look as they may after a power cut: as a file system without a journal leaves them,
 // where every folder keeps its own last sync and nothing else is promised, but that of a name moved to another folder nothing asked to write the old
-// folder alone. Inodes behind undone names are kept alive by links in a folder of its own,
-// the attic. What a failed sync was to save stays in doubt for ever: no later sync makes it durable, only writing it anew and syncing that.
+// folder alone. On a disk `without_journal`, as ext4 leaves it then, a sync of a file or a folder promises nothing at all before the whole disk is
+// synced (measured: files lost, doubled and cut short though every fsync was made). Inodes behind undone names are kept alive by links in a folder of
+// its own, the attic. What a failed sync was to save stays in doubt for ever: no later sync makes it durable, only writing it anew and syncing that.
 //
 // The kernel outlives a process: save() leaves all this in the attic, and the disk of the next run goes on from there.
 //
@@ -26,7 +27,7 @@ namespace popsync::test {
 class VolatileDisk {
  public:
   // `attic`: a folder on the same file system, made here. An empty one is a machine where all is durable; save() wrote into one that is not.
-  explicit VolatileDisk(std::string attic);
+  explicit VolatileDisk(std::string attic, bool without_journal = false);
   VolatileDisk(const VolatileDisk&) = delete;
   VolatileDisk& operator=(const VolatileDisk&) = delete;
   ~VolatileDisk();
@@ -48,6 +49,9 @@ class VolatileDisk {
   void name_moved(int from_dir, const std::string& from, int to_dir, const std::string& to, std::string kept_from, std::string kept_to);
   void directory_synced(int dir);
   void directory_sync_failed(int dir);
+  // The whole disk.
+  void all_synced();
+  void all_syncs_failed();
 
   // A file that does not outlive a power cut (memory shared by processes).
   void lost_at_power_cut(std::string path) { lost_.push_back(std::move(path)); }
@@ -85,6 +89,8 @@ class VolatileDisk {
   };
 
   void load();
+  static void make_durable(File& file);
+  void make_durable(const Inode& dir);
   File& file_of(int fd);
   static void cover(std::vector<Write>& hopeless, const Write& synced);
   void undo(File& file, const Write& write) const;
@@ -92,6 +98,7 @@ class VolatileDisk {
   std::uint64_t note(int dir, Change change);
 
   std::string attic_;
+  const bool without_journal_;
   UniqueFd attic_fd_;
   std::uint64_t kept_ = 0;
   std::uint64_t noted_ = 0;

@@ -45,6 +45,7 @@ constexpr Known kKnown[] = {
     {SYS_ftruncate, "ftruncate", Form::descriptor},
     {SYS_fsync, "fsync", Form::descriptor},
     {SYS_fdatasync, "fdatasync", Form::descriptor},
+    {SYS_syncfs, "syncfs", Form::descriptor},
     {SYS_fchmod, "fchmod", Form::descriptor},
     {SYS_fchown, "fchown", Form::descriptor},
     {SYS_flock, "flock", Form::descriptor},

@@ -126,7 +126,7 @@ TEST_F(StagingTest, ANameIsNeverStagedTwice) {
 class NeverSynced : public test::ForwardingFs {
  public:
   void sync_file(int /*fd*/) override { throw Error(ErrorCode::io_error, "no sync"); }
-  void sync_directory(int /*dir*/) override { throw Error(ErrorCode::io_error, "no sync"); }
+  bool sync_names(int /*dir*/) override { throw Error(ErrorCode::io_error, "no sync"); }
 };
 
 TEST_F(StagingTest, AFailedSyncReachesTheCallerAndTheFileGoes) {

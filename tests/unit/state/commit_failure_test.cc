@@ -121,6 +121,12 @@ TEST_F(CommitFailureTest, AnExceededQuotaIsAFullDisk) {
   expect_known(ErrorCode::disk_full);
 }
 
+TEST_F(CommitFailureTest, AFileThatMayNotGrowIsAFullDisk) {
+  FaultyLog::write_result = SQLITE_IOERR_WRITE;
+  FaultyLog::number = EFBIG;
+  expect_known(ErrorCode::disk_full);
+}
+
 TEST_F(CommitFailureTest, ABusyDatabaseIsKnownAndNothingWasCommitted) {
   FaultyLog::write_result = SQLITE_BUSY;
   expect_known(ErrorCode::lock_held);
@@ -206,13 +212,30 @@ TEST_F(CommitFailureDeathTest, TheNextOpenWritesTheLogToTheDiskAnew) {
 }
 
 TEST_F(CommitFailureDeathTest, AWriteThatTheKernelRefusesEndsTheProcessAtOnce) {
-  const auto commit = [&] {
+  FaultyLog::write_result = SQLITE_IOERR_WRITE;
+  FaultyLog::number = EIO;
+  EXPECT_EXIT(add("doubtful"), testing::ExitedWithCode(74), "outcome is unknown");
+}
+
+// By the kernel's own limit. The log is written from its beginning again once it was moved into the database, so the next commit has room.
+TEST_F(CommitFailureDeathTest, ALogThatMayNotGrowIsMovedAndWrittenAnew) {
+  const auto commit_twice = [&] {
     std::signal(SIGXFSZ, SIG_IGN);
-    const rlimit limit{.rlim_cur = 4096, .rlim_max = 4096};  // less than one page and its header
+    const auto size_of = [&](const char* name) { return std::filesystem::file_size(folder_.path() + "/state/" + name); };
+    for (int i = 0; size_of("state.db-wal") < 2 * size_of("state.db"); ++i) add(std::to_string(i));
+    const auto size = size_of("state.db-wal") + 4096;  // less than one page and its header
+    const rlimit limit{.rlim_cur = size, .rlim_max = size};
     ::setrlimit(RLIMIT_FSIZE, &limit);
-    add("doubtful");
+    try {
+      add("refused");
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::disk_full) throw;
+      add("after");
+      std::exit(0);
+    }
+    std::exit(1);
   };
-  EXPECT_EXIT(commit(), testing::ExitedWithCode(74), "outcome is unknown");
+  EXPECT_EXIT(commit_twice(), testing::ExitedWithCode(0), "");
 }
 
 // Another account's thread waits for its turn; it must not get it.

@@ -50,7 +50,9 @@ class DyingFs : public Fs {
   void mark_unread(int fd) override { alive().mark_unread(fd); }
   std::string read(int fd, std::size_t octets_max) override { return alive().read(fd, octets_max); }
   void sync_file(int fd) override { step().sync_file(fd); }
-  void sync_directory(int dir) override { step().sync_directory(dir); }
+  bool sync_names(int dir) override { return step().sync_names(dir); }
+  void complete_syncs(int fd) override { alive().complete_syncs(fd); }
+  bool lacks_journal(int fd) override { return alive().lacks_journal(fd); }
   void close(UniqueFd fd) override { step().close(std::move(fd)); }
   bool rename(int from_dir, const std::string& from, int to_dir, const std::string& to) override { return step().rename(from_dir, from, to_dir, to); }
   bool unlink(int dir, const std::string& name) override { return step().unlink(dir, name); }
