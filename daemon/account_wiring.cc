@@ -3,6 +3,7 @@
 
 #include <map>
 
+#include "base/fs.h"
 #include "config/config_loader.h"
 
 namespace popsync {
@@ -47,21 +48,28 @@ sync::MailstoreTarget mailstore_target(const config::Account& account) {
 
 sync::AccountSettings sync_settings(const config::Account& account) {
   const sync::LeavePolicy leave = policy_of(account.leave_on_server);
-  return {.name = account.name,
-          .endpoint = account.endpoint,
-          .tls = account.tls,
-          .login = {.tls = account.tls.mode,
-                    .method = method_of(account.auth),
-                    .allow_insecure_auth = account.allow_insecure_auth,
-                    .user = account.user,
-                    .pipelining = pipelining_of(account.pipelining)},
-          .mailstore = mailstore_target(account),
-          .leave = leave,
-          .leave_text = std::to_string(static_cast<int>(leave.kind)) + "/" + std::to_string(leave.age.count()),
-          .max_message_size = account.max_message_size,
-          .min_free_space = account.min_free_space,
-          .rset_before_quit = account.rset_before_quit,
-          .skip_first_message = account.skip_first_message};
+  sync::AccountSettings settings{.name = account.name,
+                                 .endpoint = account.endpoint,
+                                 .tls = account.tls,
+                                 .login = {.tls = account.tls.mode,
+                                           .method = method_of(account.auth),
+                                           .allow_insecure_auth = account.allow_insecure_auth,
+                                           .user = account.user,
+                                           .pipelining = pipelining_of(account.pipelining)},
+                                 .mailstore = mailstore_target(account),
+                                 .leave = leave,
+                                 .leave_text = std::to_string(static_cast<int>(leave.kind)) + "/" + std::to_string(leave.age.count()),
+                                 .max_message_size = account.max_message_size,
+                                 .min_free_space = account.min_free_space,
+                                 .rset_before_quit = account.rset_before_quit,
+                                 .skip_first_message = account.skip_first_message};
+  // Below that no message is held for its size: nothing can be written at all, as on a full disk.
+  const auto limit = file_size_limit();
+  if (limit && *limit >= sync::kSmallFileOctets && *limit < settings.max_message_size) {
+    settings.max_message_size = *limit;
+    settings.size_limit = "the files that this process may write";
+  }
+  return settings;
 }
 
 std::unique_ptr<secrets::SecretKeeper> secret_keeper(const config::Account& account, const config::Config& config) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the process is before it reads anything: its standard streams open, umask 077, no core dumps, not traceable by others, enough descriptors, the
-// right user.
+// What the process is before it reads anything: its standard streams open, no end by SIGPIPE or SIGXFSZ, umask 077, no core dumps, not traceable by
+// others, enough descriptors, the right user.
 #pragma once
 
 #include <string>

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/escape.h"
 #include "base/format.h"
+#include "base/fs.h"
 #include "base/log.h"
 #include "base/nearest.h"
 #include "config/config_loader.h"
@@ -57,12 +58,20 @@ void warn_root(const Program& program) {
     log_warning("", "running as root: what mail servers send is better handled by an ordinary user");
 }
 
+void warn_file_size_limit(const Program& program) {
+  const auto limit = file_size_limit();
+  if (!limit || (program.options.command != "sync" && program.options.command != "run" && program.options.command != "check")) return;
+  log_warning("", "no file may grow beyond " + human_octets(*limit) +
+                      " here (ulimit -f, LimitFSIZE=): larger messages are held, and an mbox or the state that reaches it stops as on a full disk");
+}
+
 }  // namespace
 
 Program load_program(Options options) {
   Program program{.options = std::move(options), .paths = {}, .config = {}};
   program.paths = choose_paths(program.options.config_file, program.options.state_dir, program.options.system);
   warn_root(program);
+  warn_file_size_limit(program);
   config::LoadResult loaded = config::load(program.paths.config_file, program.paths.home, program.paths.config_must_exist);
   for (const std::string& warning : loaded.warnings) log_warning("", warning);
   for (const config::Diagnostic& diagnostic : loaded.diagnostics) std::cerr << config::to_text(diagnostic) << '\n';

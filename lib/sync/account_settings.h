@@ -13,6 +13,10 @@
 
 namespace popsync::sync {
 
+// A file of this size is no large one: where it cannot be written, there is no room for mail, nor for the state. Of larger ones only the message at
+// hand is held.
+constexpr std::uint64_t kSmallFileOctets = 1U << 20U;
+
 // What happens on the server to messages that are durably here.
 struct LeavePolicy {
   enum class Kind { keep, remove, remove_after } kind = Kind::keep;
@@ -37,7 +41,8 @@ struct AccountSettings {
   LeavePolicy leave;
   std::string leave_text;  // as configured, to notice a change
   std::uint64_t max_message_size = 0;
-  std::uint64_t min_free_space = 0;  // octets that stay free on the disks of the Maildir and of the state
+  std::string size_limit = "max_message_size";  // what sets it, for messages
+  std::uint64_t min_free_space = 0;             // octets that stay free on the disks of the Maildir and of the state
   bool rset_before_quit = false;
   bool skip_first_message = false;  // it is the server's own
 };

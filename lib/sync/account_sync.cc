@@ -321,7 +321,7 @@ class AccountSync {
       }
       note_published(publisher);
       note_settled(intake);
-      if (intake.oversized() != nullptr) records_->hold_oversized(*intake.oversized());
+      if (intake.oversized() != nullptr) records_->hold_oversized(*intake.oversized(), intake.oversized_reason());
       blame(error, intake);
     } catch (const Error& second) {
       if (second.code() != error.code()) log_warning(settings_.name, std::string("while saving what had come: ") + second.what());

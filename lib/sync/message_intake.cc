@@ -37,15 +37,28 @@ void MessageIntake::begin(std::size_t index) {
 }
 
 void MessageIntake::body(std::size_t index, std::string_view octets) {
-  open_->write(octets);
+  write_to_file(index, [&] { open_->write(octets); });
   progress_.octets_done += octets.size();
-  if (open_->wire_octets() > context_.max_message_size) {
-    oversized_ = &fetches_[index];
-    throw Error(ErrorCode::server_temporary,
-                "message " + pop3::to_text(oversized_->entry.uid, oversized_->occurrence) + " is larger than listed and than max_message_size",
-                "it is held from now on; the others are fetched in the next session");
-  }
+  if (open_->wire_octets() > context_.max_message_size) refuse_oversized(index, "is larger than listed and than max_message_size");
   tell(Progress::Phase::retrieving);
+}
+
+// A limit on the size of files strikes this message alone, unless hardly any would fit.
+template <typename Work>
+void MessageIntake::write_to_file(std::size_t index, Work&& work) {
+  try {
+    work();
+  } catch (const FileTooLarge& error) {
+    if (file_size_limit().value_or(kSmallFileOctets) < kSmallFileOctets) throw;
+    oversized_reason_ = error.what();
+    refuse_oversized(index, "does not fit into a file here: " + error.message());
+  }
+}
+
+void MessageIntake::refuse_oversized(std::size_t index, const std::string& why) {
+  oversized_ = &fetches_[index];
+  throw Error(ErrorCode::server_temporary, "message " + pop3::to_text(oversized_->entry.uid, oversized_->occurrence) + " " + why,
+              "it is held from now on; the others are fetched in the next session");
 }
 
 void MessageIntake::complete(std::size_t index) {
@@ -53,7 +66,7 @@ void MessageIntake::complete(std::size_t index) {
   refused_since_.clear();
   refusing_ = false;
   given_ = true;
-  open_->finish();
+  write_to_file(index, [this] { open_->finish(); });
   open_->start_sync(context_.pool);
   complete_[index] = std::move(open_);
   answered_ = index + 1;

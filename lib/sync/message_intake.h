@@ -102,12 +102,17 @@ class MessageIntake : public net::RetrievalSink {
   }
   // The one that had begun and did not end; null between two messages, where a server that hangs up has its own reasons (a quota, a restart).
   [[nodiscard]] const Fetch* under_way() const { return open_ ? &fetches_[answered_] : nullptr; }
-  // A message that grew over the limit though it was listed smaller; the session has failed because of it.
+  // A message that grew over the limit though it was listed smaller, or over what a file here may be; the session has failed because of it.
   [[nodiscard]] const Fetch* oversized() const { return oversized_; }
+  // Empty for the limit of the account.
+  [[nodiscard]] const std::string& oversized_reason() const { return oversized_reason_; }
 
  private:
   [[nodiscard]] std::vector<KnownPrints> known_prints(const Fetch& fetch, const std::string& sha256);
   void tell(Progress::Phase phase);
+  template <typename Work>
+  void write_to_file(std::size_t index, Work&& work);
+  [[noreturn]] void refuse_oversized(std::size_t index, const std::string& why);
 
   Context context_;
   HmacSha256 install_key_;  // for the tokens in file names
@@ -126,6 +131,7 @@ class MessageIntake : public net::RetrievalSink {
   std::size_t answered_ = 0;            // complete or refused
   std::size_t in_step_ = 0;             // answers come in order
   const Fetch* oversized_ = nullptr;
+  std::string oversized_reason_;
   Progress progress_;
 };
 

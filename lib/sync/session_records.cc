@@ -36,9 +36,12 @@ void SessionRecords::record_doubts(const std::vector<std::pair<state::RowId, sta
   transaction.commit();
 }
 
+std::string SessionRecords::size_limit() const { return settings_.size_limit + " (" + human_octets(settings_.max_message_size) + ")"; }
+
 void SessionRecords::warn_too_big(const pop3::ListingEntry& entry, state::RowId row) {
-  warn(MessageTrouble::too_big, entry, row, [size = human_octets(entry.list_size.value_or(0))](const std::string& name) {
-    return "message " + name + " (listed with " + size + ") is over max_message_size and is held";
+  const std::string limit = size_limit();
+  warn(MessageTrouble::too_big, entry, row, [size = human_octets(entry.list_size.value_or(0)), limit](const std::string& name) {
+    return "message " + name + " (listed with " + size + ") is held: larger than " + limit;
   });
 }
 
@@ -47,7 +50,7 @@ state::NewKnown SessionRecords::too_big(const pop3::ListingEntry& entry) const {
           .state = state::RowState::held,
           .uid = entry.uid,
           .list_size = entry.list_size,
-          .reason = "larger than max_message_size (" + human_octets(settings_.max_message_size) + ")",
+          .reason = "larger than " + size_limit(),
           .tries = 0,
           .at = clock_.wall()};
 }
@@ -59,9 +62,10 @@ void SessionRecords::record_broken(const Fetch& fetch, const std::string& reason
   tell_warnings();
 }
 
-void SessionRecords::hold_oversized(const Fetch& fetch) {
+void SessionRecords::hold_oversized(const Fetch& fetch, const std::string& reason) {
   auto transaction = store_.begin();
   state::NewKnown row = too_big(fetch.entry);
+  if (!reason.empty()) row.reason = reason;
   row.tries = kTriesMax;  // its listed size is a lie, so only this keeps the next session from trying again
   const state::RowId id = fetch.tried_row == 0 ? transaction.insert_known(row) : fetch.tried_row;
   if (fetch.tried_row != 0) transaction.set_tries(id, row.reason, row.tries);

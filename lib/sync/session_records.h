@@ -47,8 +47,8 @@ class SessionRecords {
   // A message at whose place the session broke: cut, silent or out of step (Dovecot sends a message unstuffed whose first octet is a dot). From now
   // on it is fetched apart from the others, and after kTriesMax tries no more.
   void record_broken(const Fetch& fetch, const std::string& reason);
-  // A message that is larger than listed, and than allowed.
-  void hold_oversized(const Fetch& fetch);
+  // A message that is larger than listed, and than allowed; or, with a reason, than a file here may be.
+  void hold_oversized(const Fetch& fetch, const std::string& reason);
   // QUIT is about to be said after DELE of these: from now on the server may have them no more, whatever comes back.
   void record_dele_sent(const std::vector<Removal>& removals);
   // The server has confirmed these with +OK to QUIT.
@@ -68,6 +68,7 @@ class SessionRecords {
 
   void record_doubts(const std::vector<std::pair<state::RowId, state::Doubt>>& doubts, const std::function<void()>& look);
   [[nodiscard]] state::NewKnown too_big(const pop3::ListingEntry& entry) const;
+  [[nodiscard]] std::string size_limit() const;
   void warn_too_big(const pop3::ListingEntry& entry, state::RowId row);
   void record_one(state::Transaction& transaction, const Settled& settled, std::vector<Removal>& removals);
   void retire(state::Transaction& transaction, state::RowId row);
