@@ -39,6 +39,8 @@ sync::LeavePolicy policy_of(const config::LeaveOnServer& leave) {
 
 }  // namespace
 
+const Clock& clock_of(const config::Daemon& daemon) { return daemon.clock == config::ClockKey::trusted ? trusted_system_clock() : system_clock(); }
+
 sync::MailstoreTarget mailstore_target(const config::Account& account) {
   if (account.mbox.empty()) return {.path = account.maildir};
   return {.path = account.mbox,

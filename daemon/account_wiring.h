@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "base/clock.h"
 #include "base/stop_signal.h"
 #include "config/config.h"
 #include "net/pop3_client.h"
@@ -14,6 +15,8 @@
 
 namespace popsync {
 
+// The machine's clock, with the operator's word for it.
+const Clock& clock_of(const config::Daemon& daemon);
 sync::MailstoreTarget mailstore_target(const config::Account& account);
 sync::AccountSettings sync_settings(const config::Account& account);
 std::unique_ptr<secrets::SecretKeeper> secret_keeper(const config::Account& account, const config::Config& config);

@@ -16,6 +16,7 @@
 #include "state/install.h"
 #include "state_opening.h"
 #include "sync/account_identity.h"
+#include "sync/clock_trouble.h"
 #include "sync/fetch_plan.h"
 #include "sync/free_space.h"
 #include "sync/login_delay.h"
@@ -101,10 +102,10 @@ class AccountCheck {
 
   // Nothing tells otherwise why old messages stay.
   void clock() {
-    if (!stored_ || account_.leave_on_server.kind != config::LeaveOnServer::Kind::remove_after) return;
-    if (sync::policy_for(sync_settings(account_), *stored_, store_->messages(stored_->id), true, system_clock()).clock_trusted) return;
-    warn("clock", "the clock is earlier than the newest message stored, or was not synchronised since the machine started",
-         "nothing is deleted by age until that has passed");
+    if (!stored_) return;
+    const Clock& clock = clock_of(program_.config.daemon);
+    const auto since = sync::deletion_waits_since(*store_, clock, stored_->id, sync_settings(account_));
+    if (since) warn("clock", sync::deletion_waits_text(*since), sync::deletion_waits_hint());
   }
 
   void deletion() {
@@ -270,8 +271,7 @@ class AccountCheck {
       return;
     }
     const auto rows = stored_ ? store_->messages(stored_->id) : std::vector<state::MessageRow>{};
-    const sync::FetchPlan plan =
-        sync::plan_fetch(listing.entries, rows, {.leave = {}, .max_message_size = account_.max_message_size, .now = system_clock().wall()});
+    const sync::FetchPlan plan = sync::plan_fetch(listing.entries, rows, {.leave = {}, .max_message_size = account_.max_message_size});
     good("maildrop", counted(listing.entries.size(), "message") + " there, " + std::to_string(plan.fetch.size()) + " to fetch (" +
                          human_octets(plan.octets) + "), " + std::to_string(plan.hold.size()) + " too big");
     if (listing.unusable_lines > 0)

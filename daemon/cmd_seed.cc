@@ -23,8 +23,7 @@ int cmd_seed(Program& program) {
   with_session(program, account, store.get(), stop.signal(), [&](sync::OpenSession& session) {
     const net::MaildropListing listing = sync::list_maildrop(*session.client, sync_settings(account));
     if (!listing.unique_ids) throw Error(ErrorCode::server_permanent, "the server has no UIDL: there is nothing to remember its messages by");
-    const sync::FetchPlan plan =
-        sync::plan_fetch(listing.entries, store->messages(row.id), {.leave = {}, .max_message_size = UINT64_MAX, .now = system_clock().wall()});
+    const sync::FetchPlan plan = sync::plan_fetch(listing.entries, store->messages(row.id), {.leave = {}, .max_message_size = UINT64_MAX});
     sync::FreeSpace space(real_fs(), store->directory(), account.min_free_space);
     sync::Pieces pieces(*store, [&] { space.need(nullptr, 0); });
     for (const sync::Fetch& fetch : plan.fetch) {
@@ -37,7 +36,7 @@ int cmd_seed(Program& program) {
                                 .list_size = fetch.entry.list_size,
                                 .reason = "",
                                 .tries = 0,
-                                .at = system_clock().wall()});
+                                .at = clock_of(program.config.daemon).reading()});
       ++seeded;
     }
     pieces.commit();

@@ -12,6 +12,7 @@
 #include "daemon_status.h"
 #include "json_text.h"
 #include "look.h"
+#include "sync/clock_trouble.h"
 #include "sync/row_names.h"
 #include "sync/suspension.h"
 
@@ -30,7 +31,8 @@ struct AccountStatus {
   std::vector<state::HeldRow> held;     // of text the first
   std::vector<std::string> held_names;  // what they are called
   std::string suspended;                // why the disk under its Maildir gets no mail
-  std::optional<Error> trouble;         // the stored account is another user's
+  std::optional<WallTime> deletion_waits_since;
+  std::optional<Error> trouble;  // the stored account is another user's
 };
 
 std::string_view state_text(const config::Account& account, const state::AccountRow& row, bool suspended, bool syncing) {
@@ -53,7 +55,7 @@ void look_at_held(AccountStatus& status, state::StateStore& store, bool all) {
   }
 }
 
-AccountStatus status_of(const StoredAccounts& accounts, state::StateStore* store, const config::Account& account, bool all_held) {
+AccountStatus status_of(const StoredAccounts& accounts, state::StateStore* store, const config::Account& account, const Clock& clock, bool all_held) {
   AccountStatus status{.name = account.name,
                        .state = account.enabled ? "never" : "disabled",
                        .row = {},
@@ -62,6 +64,7 @@ AccountStatus status_of(const StoredAccounts& accounts, state::StateStore* store
                        .held = {},
                        .held_names = {},
                        .suspended = {},
+                       .deletion_waits_since = {},
                        .trouble = {}};
   try {
     const auto stored = accounts.of(account);
@@ -72,6 +75,7 @@ AccountStatus status_of(const StoredAccounts& accounts, state::StateStore* store
     for (const state::MailstoreRow& row : store->mailstores(stored->id)) {
       if (row.path == mailstore_target(account).path) status.suspended = row.suspended;
     }
+    status.deletion_waits_since = sync::deletion_waits_since(*store, clock, stored->id, sync_settings(account));
     status.state = state_text(account, *stored, !status.suspended.empty(), state::account_holder(store->directory(), stored->id).has_value());
   } catch (const Error& error) {
     status.state = "needs_operator";
@@ -118,6 +122,7 @@ Poco::JSON::Object::Ptr as_json(const AccountStatus& status) {
   out->set("last_error", last_error_json(status));
   out->set("next_sync", json_time(status.row.next_sync));
   out->set("suspended", status.suspended.empty() ? Poco::Dynamic::Var() : Poco::Dynamic::Var(status.suspended));
+  out->set("deletion_waits_since", json_time(status.deletion_waits_since));
   out->set("seen", status.seen);
   out->set("delivered_total", status.row.delivered_total);
   out->set("octets_total", status.row.octets_total);
@@ -160,6 +165,9 @@ void print_text(const AccountStatus& status, bool daemon_runs) {
             << "), " << status.held_count << " held\n";
   if (status.trouble) std::cout << "  " << status.trouble->what() << '\n';
   if (!status.suspended.empty()) std::cout << "  suspended: " << status.suspended << "\n    " << sync::suspension_hint(status.name) << '\n';
+  if (status.deletion_waits_since) {
+    std::cout << "  " << sync::deletion_waits_text(*status.deletion_waits_since) << "\n    " << sync::deletion_waits_hint() << '\n';
+  }
   if (row.expire_days) std::cout << "  warning: " << expire_text(*row.expire_days) << '\n';
   if (row.last_error && row.consecutive_failures > 0) {
     std::cout << "  failed " << row.consecutive_failures << (row.consecutive_failures == 1 ? " time" : " times in a row") << ", last at "
@@ -196,7 +204,7 @@ int cmd_status(Program& program) {
       std::cout << "the state is that of an older popsync; the next sync or start of the daemon changes its tables\n";
   }
   for (const config::Account* account : accounts_to_tell(program)) {
-    const AccountStatus status = status_of(stored, store.get(), *account, program.options.json);
+    const AccountStatus status = status_of(stored, store.get(), *account, clock_of(program.config.daemon), program.options.json);
     if (account->enabled) worst = worse_exit_status(worst, exit_status_of(status));
     if (program.options.failing && !failing(status)) continue;
     if (program.options.json) {

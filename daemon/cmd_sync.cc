@@ -18,6 +18,7 @@
 #include "standing.h"
 #include "state_opening.h"
 #include "sync/account_sync.h"
+#include "sync/clock_trouble.h"
 #include "sync/dry_run.h"
 
 namespace popsync {
@@ -82,6 +83,10 @@ class Teller {
     const bool something = report.fetched > 0 || report.deleted > 0 || report.recovered > 0;
     const bool ok = report.result == sync::SyncResult::ok;
     if (!quiet_ && (something || (terminal_ && ok))) std::cout << summary(report) << std::endl;
+    if (!quiet_ && report.deletion_waits_since) {
+      std::cout << report.account << ": " << sync::deletion_waits_text(*report.deletion_waits_since) << "\n  " << sync::deletion_waits_hint()
+                << std::endl;
+    }
     if (!report.error) return;
     std::cerr << "error: " << report.account << ": " << report.error->message() << '\n';
     if (!report.error->hint().empty()) std::cerr << "  " << report.error->hint() << '\n';
@@ -100,6 +105,7 @@ class Teller {
       account->set("held", report.held);
       account->set("skipped", report.skipped);
       account->set("recovered", report.recovered);
+      account->set("deletion_waits_since", json_time(report.deletion_waits_since));
       account->set("duration_s", static_cast<double>(report.duration.count()) / 1000.0);
       account->set("error", json_error(report.error));
       accounts->add(account);
@@ -176,7 +182,7 @@ int dry_run(Program& program) {
     try {
       const Known known = known_of(stored, program, *account);
       if (schedule::left_to_operator(standing_for(program, known), system_clock().wall())) throw left_out(*known.row);
-      const sync::DryRun dry = sync::plan_account(store.get(), system_clock(),
+      const sync::DryRun dry = sync::plan_account(store.get(), clock_of(program.config.daemon),
                                                   {.settings = settings,
                                                    .secret = provide_from(*keeper, stop.signal()),
                                                    .stop = stop.signal(),
@@ -216,7 +222,7 @@ int cmd_sync(Program& program) {
   delivery::SyncPool pool;
   const sync::SyncServices services{.store = *store,
                                     .fs = real_fs(),
-                                    .clock = system_clock(),
+                                    .clock = clock_of(program.config.daemon),
                                     .pool = pool,
                                     .configured_names = program.account_names(),
                                     .command = program.lock_name(),

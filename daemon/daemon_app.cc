@@ -119,8 +119,12 @@ int DaemonApp::run() {
 void DaemonApp::recover_all() {
   const auto current = generation();
   const StopSignal stop(stop_.get_token());
-  const sync::SyncServices services{
-      .store = *store_, .fs = real_fs(), .clock = system_clock(), .pool = pool_, .configured_names = current->names, .command = program_.lock_name()};
+  const sync::SyncServices services{.store = *store_,
+                                    .fs = real_fs(),
+                                    .clock = clock_of(current->config.daemon),
+                                    .pool = pool_,
+                                    .configured_names = current->names,
+                                    .command = program_.lock_name()};
   for (const config::Account& account : current->config.accounts) {
     if (!account.enabled) continue;
     try {
@@ -196,8 +200,12 @@ schedule::Result DaemonApp::session(const std::string& name, const std::stop_tok
   const config::Account* account = current->config.find(name);
   if (account == nullptr) return {};
   const StopSignal stop(token);
-  const sync::SyncServices services{
-      .store = *store_, .fs = real_fs(), .clock = system_clock(), .pool = pool_, .configured_names = current->names, .command = program_.lock_name()};
+  const sync::SyncServices services{.store = *store_,
+                                    .fs = real_fs(),
+                                    .clock = clock_of(current->config.daemon),
+                                    .pool = pool_,
+                                    .configured_names = current->names,
+                                    .command = program_.lock_name()};
   const sync::AccountSettings settings = sync_settings(*account);
   secrets::SecretKeeper& keeper = current->keeper(*account);
   const sync::SyncReport report = sync::sync_account(services, {.settings = settings,

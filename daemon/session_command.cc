@@ -13,7 +13,7 @@ SessionCommand::SessionCommand(const Program& program)
       keeper_(secret_keeper(account_, program.config)),
       services_{.store = *store_,
                 .fs = real_fs(),
-                .clock = system_clock(),
+                .clock = clock_of(program.config.daemon),
                 .pool = pool_,
                 .configured_names = program.account_names(),
                 .command = program.lock_name()},

@@ -50,7 +50,7 @@ KnownMessages::KnownMessages(const Program& program, const config::Account& acco
 std::vector<sync::EntryName> KnownMessages::names_in(const std::vector<pop3::ListingEntry>& entries) const {
   // On a server without UIDL the sizes have to do: content is not looked at here.
   const bool unique_ids = std::ranges::none_of(entries, [](const pop3::ListingEntry& entry) { return entry.uid.octets.empty(); });
-  return sync::name_entries(entries, rows_, sync::policy_for(sync_settings(account_), stored_, rows_, unique_ids, system_clock()));
+  return sync::name_entries(entries, rows_, sync::policy_for(sync_settings(account_), stored_, unique_ids, {}));
 }
 
 std::vector<std::string> KnownMessages::texts_of(const std::vector<pop3::ListingEntry>& entries, const std::vector<sync::EntryName>& names) const {

@@ -57,12 +57,14 @@ struct Account {
 };
 
 enum class LogFormatKey { automatic, plain, json };
+enum class ClockKey { automatic, trusted };
 
 struct Daemon {
   std::uint32_t max_sessions = 32;
   std::uint32_t max_sessions_per_host = 4;
   std::string log_level = "info";  // debug | info | warning | error
   LogFormatKey log_format = LogFormatKey::automatic;
+  ClockKey clock = ClockKey::automatic;
   std::map<std::string, Origin> origins;
 };
 

@@ -28,6 +28,7 @@ constexpr std::array<std::string_view, 4> kAuthMethods = {"auto", "user", "plain
 constexpr std::array<std::string_view, 3> kPipelinings = {"auto", "on", "off"};
 constexpr std::array<std::string_view, 3> kMboxLocks = {"fcntl", "fcntl+dotlock", "fcntl+dotlock+flock"};
 constexpr std::array<std::string_view, 3> kLogFormats = {"auto", "plain", "json"};
+constexpr std::array<std::string_view, 2> kClocks = {"auto", "trusted"};
 constexpr std::array<std::string_view, 4> kLogLevels = {"debug", "info", "warning", "error"};
 static_assert(static_cast<std::size_t>(net::TlsMode::none) + 1 == kTlsModes.size());
 static_assert(static_cast<std::size_t>(net::TlsTrust::ca_and_pin) + 1 == kTlsTrusts.size());
@@ -36,6 +37,7 @@ static_assert(static_cast<std::size_t>(AuthMethod::apop) + 1 == kAuthMethods.siz
 static_assert(static_cast<std::size_t>(Pipelining::off) + 1 == kPipelinings.size());
 static_assert(static_cast<std::size_t>(MboxLocks::all) + 1 == kMboxLocks.size());
 static_assert(static_cast<std::size_t>(LogFormatKey::json) + 1 == kLogFormats.size());
+static_assert(static_cast<std::size_t>(ClockKey::trusted) + 1 == kClocks.size());
 
 // A field of a record, by pointer to member or, below another struct, by a function.
 constexpr auto kPort = [](auto& account) -> auto& { return account.endpoint.port; };
@@ -277,6 +279,8 @@ const std::array kKeys = {
                show_text<&Daemon::log_level, Daemon>),
     daemon_key("log_format", R"("auto" | "plain" | "json")", R"("auto")", "journal fields under systemd, else plain; or always one of them",
                set_choice<&Daemon::log_format, kLogFormats, Daemon>, show_choice<&Daemon::log_format, kLogFormats, Daemon>),
+    daemon_key("clock", R"("auto" | "trusted")", R"("auto")", "auto: right while the kernel calls it synchronised; trusted: right always",
+               set_choice<&Daemon::clock, kClocks, Daemon>, show_choice<&Daemon::clock, kClocks, Daemon>),
 
     account_key("enabled", kBoolean, "true", "false: kept in the file, but not synced", set_boolean<&Account::enabled, Account>,
                 show_boolean<&Account::enabled, Account>),

@@ -106,7 +106,7 @@ class StagingFolder {
   void trust_disk();
   [[nodiscard]] bool trusts_disk();
   // The state that fills this folder was lost or is older than the folder: files in the Maildir may be of messages that no row knows. The mark is
-  // made durable by sync(); its age tells how long ago that was found (seconds since 1970).
+  // made durable by sync(). When it was made, in seconds since 1970, names it: it tells no age, for the clock may have been set.
   void mark_unlearned();
   void forget_unlearned();
   [[nodiscard]] std::optional<std::int64_t> unlearned_since();

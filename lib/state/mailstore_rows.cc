@@ -19,6 +19,11 @@ std::vector<MailstoreRow> read_mailstores(SQLite::Statement& row, const std::uno
                     .kind = static_cast<MailstoreKind>(row.getColumn("kind").getInt()),
                     .suspended = row.getColumn("suspended").getString(),
                     .sync_failures = small_at(row.getColumn("sync_failures"))});
+    if (const auto mark = row.getColumn("unlearned_mark"); !mark.isNull()) {
+      rows.back().unlearned = {
+          .mark = mark.getInt64(),
+          .met = {.wall = from_unix_seconds(row.getColumn("unlearned_at").getInt64()), .clock = row.getColumn("unlearned_clock").getInt64()}};
+    }
     if (const auto found = suspended.find(rows.back().id); found != suspended.end()) rows.back().suspended = found->second;
   }
   return rows;
@@ -80,6 +85,16 @@ void Transaction::set_sync_failures(RowId mailstore, std::uint32_t failures) {
   hold_->run("UPDATE mailstore SET sync_failures = ? WHERE id = ?", [&](SQLite::Statement& row) {
     row.bind(1, static_cast<std::int64_t>(failures));
     row.bind(2, mailstore);
+  });
+}
+
+void Transaction::set_unlearned(RowId mailstore, std::int64_t mark, const ClockReading& met) {
+  const ClockId clock = note_clock(met);
+  hold_->run("UPDATE mailstore SET unlearned_mark = ?, unlearned_at = ?, unlearned_clock = ? WHERE id = ?", [&](SQLite::Statement& row) {
+    row.bind(1, mark);
+    row.bind(2, to_unix_seconds(met.wall));
+    row.bind(3, clock);
+    row.bind(4, mailstore);
   });
 }
 

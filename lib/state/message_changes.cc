@@ -8,9 +8,10 @@
 namespace popsync::state {
 
 RowId Transaction::insert_staged(const NewStaged& message) {
+  const ClockId clock = note_clock(message.at);
   hold_->run(
       "INSERT INTO message(account, mailstore, state, uid, list_size, wire_octets, stored_size, sha256, fingerprint, header_hash, has_message_id, "
-      "name, suspect, stored_at) VALUES(?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      "name, suspect, stored_at, stored_clock) VALUES(?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       [&](SQLite::Statement& row) {
         int index = 0;
         row.bind(++index, message.account);
@@ -25,7 +26,8 @@ RowId Transaction::insert_staged(const NewStaged& message) {
         row.bind(++index, message.prints.has_message_id ? 1 : 0);
         row.bind(++index, message.name);
         row.bind(++index, message.suspect ? 1 : 0);
-        row.bind(++index, to_unix_seconds(message.at));
+        row.bind(++index, to_unix_seconds(message.at.wall));
+        row.bind(++index, clock);
       });
   const RowId id = hold_->impl.database.getLastInsertRowid();
   if (message.entry) set_entry(id, *message.entry);
@@ -41,31 +43,38 @@ void Transaction::set_entry(RowId id, const EntryPlace& entry) {
   });
 }
 
-void Transaction::record_published(RowId id, bool removable, WallTime at) {
-  hold_->run("UPDATE message SET state = 1, removable = ?, stored_at = ? WHERE id = ?", [&](SQLite::Statement& row) {
+void Transaction::record_published(RowId id, bool removable, const ClockReading& at) {
+  const ClockId clock = note_clock(at);
+  hold_->run("UPDATE message SET state = 1, removable = ?, stored_at = ?, stored_clock = ? WHERE id = ?", [&](SQLite::Statement& row) {
     row.bind(1, removable ? 1 : 0);
-    row.bind(2, to_unix_seconds(at));
-    row.bind(3, id);
+    row.bind(2, to_unix_seconds(at.wall));
+    row.bind(3, clock);
+    row.bind(4, id);
   });
 }
 
-void Transaction::record_unverified(RowId id, WallTime at) {
-  hold_->run("UPDATE message SET state = 1, removable = 0, unverified = 1, stored_at = ? WHERE id = ?", [&](SQLite::Statement& row) {
-    row.bind(1, to_unix_seconds(at));
-    row.bind(2, id);
-  });
+void Transaction::record_unverified(RowId id, const ClockReading& at) {
+  const ClockId clock = note_clock(at);
+  hold_->run("UPDATE message SET state = 1, removable = 0, unverified = 1, stored_at = ?, stored_clock = ? WHERE id = ?",
+             [&](SQLite::Statement& row) {
+               row.bind(1, to_unix_seconds(at.wall));
+               row.bind(2, clock);
+               row.bind(3, id);
+             });
 }
 
 RowId Transaction::insert_known(const NewKnown& message) {
-  hold_->run("INSERT INTO message(account, state, uid, list_size, stored_at, reason, tries) VALUES(?, ?, ?, ?, ?, ?, ?)",
+  const ClockId clock = note_clock(message.at);
+  hold_->run("INSERT INTO message(account, state, uid, list_size, stored_at, stored_clock, reason, tries) VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
              [&](SQLite::Statement& row) {
                row.bind(1, message.account);
                row.bind(2, static_cast<int>(message.state));
                bind_octets(row, 3, message.uid.octets);
                bind_number(row, 4, message.list_size);
-               row.bind(5, to_unix_seconds(message.at));
-               row.bind(6, message.reason);
-               row.bind(7, static_cast<std::int64_t>(message.tries));
+               row.bind(5, to_unix_seconds(message.at.wall));
+               row.bind(6, clock);
+               row.bind(7, message.reason);
+               row.bind(8, static_cast<std::int64_t>(message.tries));
              });
   return hold_->impl.database.getLastInsertRowid();
 }
@@ -86,10 +95,12 @@ void Transaction::set_tries(RowId id, const std::string& reason, std::uint32_t t
   });
 }
 
-void Transaction::date_try(RowId id, WallTime at) {
-  hold_->run("UPDATE message SET stored_at = ? WHERE id = ? AND state = 3", [&](SQLite::Statement& row) {
-    row.bind(1, to_unix_seconds(at));
-    row.bind(2, id);
+void Transaction::date_try(RowId id, const ClockReading& at) {
+  const ClockId clock = note_clock(at);
+  hold_->run("UPDATE message SET stored_at = ?, stored_clock = ? WHERE id = ?", [&](SQLite::Statement& row) {
+    row.bind(1, to_unix_seconds(at.wall));
+    row.bind(2, clock);
+    row.bind(3, id);
   });
 }
 
@@ -134,11 +145,13 @@ void Transaction::set_removable(RowId id, bool removable) {
   });
 }
 
-void Transaction::set_absent(RowId id, std::optional<WallTime> since, std::uint64_t listing) {
-  hold_->run("UPDATE message SET absent_since = ?, absent_since_listing = ? WHERE id = ?", [&](SQLite::Statement& row) {
-    bind_time(row, 1, since);
-    bind_number(row, 2, since ? std::optional(listing) : std::nullopt);
-    row.bind(3, id);
+void Transaction::set_absent(RowId id, const std::optional<ClockReading>& since, std::uint64_t listing) {
+  const ClockId clock = since ? note_clock(*since) : 0;
+  hold_->run("UPDATE message SET absent_since = ?, absent_clock = ?, absent_since_listing = ? WHERE id = ?", [&](SQLite::Statement& row) {
+    bind_time(row, 1, since ? std::optional(since->wall) : std::nullopt);
+    row.bind(2, clock);
+    bind_number(row, 3, since ? std::optional(listing) : std::nullopt);
+    row.bind(4, id);
   });
 }
 

@@ -8,6 +8,13 @@
 #include "state/state_store_impl.h"
 
 namespace popsync::state {
+namespace {
+
+std::int64_t bounded(std::uint64_t number) {
+  return static_cast<std::int64_t>(std::min<std::uint64_t>(number, std::numeric_limits<std::int64_t>::max()));
+}
+
+}  // namespace
 
 std::size_t StateStore::occurrence(RowId id) {
   const std::lock_guard lock(impl_->mutex);
@@ -40,16 +47,11 @@ bool StateStore::has(std::string_view account_id, const DueWork& work) {
     SQLite::Statement& row = impl_->statement(
         "SELECT EXISTS(SELECT 1 FROM message WHERE account = ?1 AND state = 0 AND state IN (0, 3)) "
         "OR EXISTS(SELECT 1 FROM message WHERE account = ?1 AND state = 3 AND state IN (0, 3) AND absent_since IS NULL AND tries < ?2 AND "
-        "ifnull(list_size, 0) <= ?3) "
-        "OR EXISTS(SELECT 1 FROM message WHERE account = ?1 AND removable = 1 AND absent_since IS NULL AND stored_at <= ?4 AND deletions < ?5 AND "
-        "tries < ?2 "
-        "AND ifnull(list_size, 0) <= ?3)");
+        "ifnull(list_size, 0) <= ?3)");
     const ResetAtEnd reset(row);
     row.bind(1, std::string(account_id));
     row.bind(2, static_cast<std::int64_t>(work.tries_max));
-    row.bind(3, static_cast<std::int64_t>(std::min<std::uint64_t>(work.message_size_max, std::numeric_limits<std::int64_t>::max())));
-    if (work.removed_if_stored_by) row.bind(4, to_unix_seconds(*work.removed_if_stored_by));  // else NULL, which nothing is less than
-    row.bind(5, static_cast<std::int64_t>(work.deletions_max));
+    row.bind(3, bounded(work.message_size_max));
     row.executeStep();
     return flag_at(row.getColumn(0));
   });
@@ -63,6 +65,31 @@ std::uint64_t StateStore::held_count(std::string_view account_id) {
     row.bind(1, std::string(account_id));
     row.executeStep();
     return count_at(row.getColumn(0));
+  });
+}
+
+std::vector<TakenTime> StateStore::oldest_removable(std::string_view account_id, const Removable& which) {
+  const std::lock_guard lock(impl_->mutex);
+  return guarded([&] {
+    std::vector<TakenTime> oldest;
+    // From clock to clock through the index: a GROUP BY would read every row.
+    SQLite::Statement& row = impl_->statement(
+        "SELECT stored_clock, (SELECT min(stored_at) FROM message WHERE account = ?1 AND removable = 1 AND absent_since IS NULL AND "
+        "stored_clock = next.stored_clock AND deletions < ?3 AND tries < ?4 AND ifnull(list_size, 0) <= ?5) FROM message AS next WHERE account = ?1 "
+        "AND removable = 1 AND absent_since IS NULL "
+        "AND stored_clock > ?2 ORDER BY stored_clock LIMIT 1");
+    const ResetAtEnd reset(row);
+    row.bind(1, std::string(account_id));
+    row.bind(3, static_cast<std::int64_t>(which.deletions_max));
+    row.bind(4, static_cast<std::int64_t>(which.tries_max));
+    row.bind(5, bounded(which.message_size_max));
+    for (ClockId last = -1;;) {
+      row.bind(2, last);
+      if (!row.executeStep()) return oldest;
+      last = row.getColumn(0).getInt64();
+      if (const auto at = time_at(row.getColumn(1))) oldest.push_back({.wall = *at, .clock = last});
+      row.reset();
+    }
   });
 }
 

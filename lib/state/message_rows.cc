@@ -15,8 +15,10 @@ MessageRow read_message(SQLite::Statement& row) {
           .removable = flag_at(row.getColumn(4)),
           .suspect = flag_at(row.getColumn(5)),
           .stored_at = from_unix_seconds(row.getColumn(6).getInt64()),
+          .stored_clock = row.getColumn(15).getInt64(),
           .absent_since = time_at(row.getColumn(7)),
           .absent_since_listing = number_at(row.getColumn(8)),
+          .absent_clock = row.getColumn(16).getInt64(),
           .deletions = small_at(row.getColumn(9)),
           .tries = small_at(row.getColumn(10)),
           .dele_sent = flag_at(row.getColumn(11)),
@@ -33,7 +35,8 @@ std::vector<MessageRow> StateStore::messages(std::string_view account_id) {
     std::vector<MessageRow> rows;
     SQLite::Statement& row = impl_->statement(
         "SELECT id, state, uid, list_size, removable, suspect, stored_at, absent_since, absent_since_listing, deletions, tries, dele_sent, "
-        "has_message_id, top_broke, ifnull(kind, 0) FROM message LEFT JOIN doubt ON message.id = doubt.message WHERE account = ? ORDER BY id");
+        "has_message_id, top_broke, ifnull(kind, 0), stored_clock, absent_clock FROM message LEFT JOIN doubt ON message.id = doubt.message "
+        "WHERE account = ? ORDER BY id");
     const ResetAtEnd reset(row);
     row.bind(1, std::string(account_id));
     while (row.executeStep()) rows.push_back(read_message(row));

@@ -15,6 +15,36 @@ namespace popsync::state {
 
 using RowId = std::int64_t;
 
+using ClockId = std::int64_t;
+
+// A clock that times in the state were taken by. A new one begins at another boot, another verdict (synchronised or not), or a step of more than
+// kClockStep; rows are never rewritten for it (docs/durability.md).
+struct ClockRow {
+  ClockId id = 0;
+  std::string boot_id;
+  std::chrono::seconds offset{};  // wall clock minus boot clock, by which its rows were written
+  bool synchronised = false;
+  std::optional<std::chrono::seconds> true_offset{};  // the same while the clock of that boot was synchronised; empty: it never was
+  std::chrono::seconds first_session{};               // of this boot without another one between, on the boot clock
+  WallTime since{};                                   // since when the clock has been so: synchronised or not
+  std::optional<WallTime> begins{};                   // nothing tells how old its rows are: they count from here, by ...
+  ClockId begins_clock = 0;                           // ... this clock
+};
+
+// Of more clocks than this, those that no row names are dropped when a new one begins: that look costs a pass over all rows.
+constexpr std::size_t kClocksKept = 1000;
+
+// Was this read from the clock of that row?
+bool is_clock_of(const ClockRow& clock, const ClockReading& now);
+// The row that the clock is to have if it is not the newest one's.
+ClockRow clock_behind(const std::optional<ClockRow>& newest, const ClockReading& now);
+
+// The time of an event, with the clock that tells what it is worth.
+struct TakenTime {
+  WallTime wall{};
+  ClockId clock = 0;
+};
+
 enum class RowState {
   staged = 0,     // the intent: a whole, synced file is in staging, and may be in new/ already
   published = 1,  // renamed into new/, synced, recorded
@@ -52,8 +82,10 @@ struct MessageRow {
   bool removable = false;                             // may be deleted on the server
   bool suspect = false;                               // shorter than announced
   WallTime stored_at{};                               // of a held message without unique-id: when it was last tried
+  ClockId stored_clock = 0;                           // by which stored_at was taken
   std::optional<WallTime> absent_since;               // missing from complete listings since then
   std::optional<std::uint64_t> absent_since_listing;  // the account's count of complete listings at that time
+  ClockId absent_clock = 0;                           // by which absent_since was taken
   std::uint32_t deletions = 0;                        // confirmed by +OK to QUIT, each time it came back
   std::uint32_t tries = 0;                            // of a held message
   bool dele_sent = false;                             // in a session that went on to QUIT, whatever came of it
@@ -113,14 +145,20 @@ struct FileRow {
   bool removable = false;
 };
 
+struct Unlearned {
+  std::int64_t mark = 0;  // StagingFolder::unlearned_since(): another mark has another
+  TakenTime met{};        // by the first session
+};
+
 struct MailstoreRow {
   RowId id = 0;
   std::string path;
   std::string store_id;  // of a Maildir
   std::uint64_t generation = 0;
   MailstoreKind kind = MailstoreKind::maildir;
-  std::string suspended = {};       // why nothing is fetched into it, empty if something may be: its disk failed to sync
-  std::uint32_t sync_failures = 0;  // sessions in a row in which a message could not be synced
+  std::string suspended = {};               // why nothing is fetched into it, empty if something may be: its disk failed to sync
+  std::uint32_t sync_failures = 0;          // sessions in a row in which a message could not be synced
+  std::optional<Unlearned> unlearned = {};  // the last mark of a lost state that a session met in it
 };
 
 struct LastError {

@@ -127,6 +127,18 @@ constexpr std::array kSteps = {
     "ALTER TABLE account ADD COLUMN top_off_since INTEGER;"
     "UPDATE account SET top_off_since = CAST(strftime('%s', 'now') AS INTEGER) WHERE top_fails = 1;"
     "ALTER TABLE account DROP COLUMN top_fails",
+    // A step of the wall clock must not age a message: its time goes with the clock it was taken by. Rows of before have none, which is 0. The index
+    // answers "which is the oldest of each clock?" without a look at the rows.
+    "CREATE TABLE clocks("
+    "id INTEGER PRIMARY KEY, boot_id TEXT NOT NULL, boot_offset INTEGER NOT NULL, synchronised INTEGER NOT NULL, true_offset INTEGER, "
+    "first_session INTEGER NOT NULL, since INTEGER NOT NULL, begins INTEGER, begins_clock INTEGER NOT NULL DEFAULT 0);"
+    "ALTER TABLE message ADD COLUMN stored_clock INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE message ADD COLUMN absent_clock INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE mailstore ADD COLUMN unlearned_mark INTEGER;"
+    "ALTER TABLE mailstore ADD COLUMN unlearned_at INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE mailstore ADD COLUMN unlearned_clock INTEGER NOT NULL DEFAULT 0;"
+    "DROP INDEX message_by_removal;"
+    "CREATE INDEX message_by_age ON message(account, stored_clock, stored_at, deletions) WHERE removable = 1 AND absent_since IS NULL",
 };
 static_assert(kSteps.size() + 1 == kSchemaVersion);
 

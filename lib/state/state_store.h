@@ -83,15 +83,25 @@ class StateStore {
   std::size_t occurrence(RowId id);
   // Is there a row of this unique-id, of any state?
   bool knows(std::string_view account_id, const pop3::UniqueId& uid);
-  // What must be done about an account's rows that a look at a part of the maildrop would not do: rows staged, held ones to be tried again, and
-  // messages to be deleted on the server. Answered from indexes: costs the same however many rows there are.
+  // What must be done about an account's rows that a look at a part of the maildrop would not do: rows staged, and held ones to be tried again.
+  // Answered from indexes: costs the same however many rows there are.
   struct DueWork {
     std::uint32_t tries_max = 0;
     std::uint64_t message_size_max = 0;
-    std::optional<WallTime> removed_if_stored_by;  // empty: nothing is deleted
-    std::uint32_t deletions_max = 0;
   };
   bool has(std::string_view account_id, const DueWork& work);
+  // Of the messages that may be deleted on the server and were there at the last listing: the oldest that each clock has taken the time of. Answered
+  // from an index, at the cost of those clocks.
+  struct Removable {
+    std::uint32_t deletions_max = 0;  // not deleted so often yet
+    std::uint32_t tries_max = 0;      // nor tried in vain
+    std::uint64_t message_size_max = 0;
+  };
+  std::vector<TakenTime> oldest_removable(std::string_view account_id, const Removable& which);
+  // In the order in which they began.
+  std::vector<ClockRow> clocks();
+  // Before times are read and stored: the clock is in the table, and so is this boot's first session. Writes only where the clock is a new one.
+  void note_clock(const ClockReading& now);
   // Empty if nothing was learnt yet. From the first call on this process counts as one that uses it; if an earlier one ended badly, what was
   // remembered of all servers is forgotten first (use_mark.h).
   ServerMemory server_memory(std::string_view account_id);

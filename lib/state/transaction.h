@@ -20,7 +20,7 @@ struct NewStaged {
   StoredPrints prints;
   std::string name;
   bool suspect = false;
-  WallTime at{};
+  ClockReading at{};
   std::optional<EntryPlace> entry = {};  // in an mbox
 };
 
@@ -31,7 +31,7 @@ struct NewKnown {
   std::optional<std::uint64_t> list_size;
   std::string reason;
   std::uint32_t tries = 0;
-  WallTime at{};
+  ClockReading at{};
 };
 
 class Transaction {
@@ -58,21 +58,29 @@ class Transaction {
   void suspend(RowId mailstore, const std::string& reason);
   void resume(RowId mailstore);  // also forgets its sync failures
   void set_sync_failures(RowId mailstore, std::uint32_t failures);
+  // This mark of a lost state (StagingFolder::unlearned_since()) was met for the first time.
+  void set_unlearned(RowId mailstore, std::int64_t mark, const ClockReading& met);
+
+  // The row of `clocks` that times read so belong to; made if the newest is another. Every writer of such a time asks it, so that none can store
+  // one without its clock.
+  ClockId note_clock(const ClockReading& now);
+  // The times that this clock has taken lie ahead of a clock that is right: its rows count from now on.
+  void restart_clock(ClockId clock, const ClockReading& now);
 
   RowId insert_staged(const NewStaged& message);
   // The entry is about to be written there, and not where it was to be before.
   void set_entry(RowId id, const EntryPlace& entry);
   // STAGED becomes PUBLISHED. `removable`: we stored it whole, so it may be deleted on the server.
-  void record_published(RowId id, bool removable, WallTime at);
+  void record_published(RowId id, bool removable, const ClockReading& at);
   // PUBLISHED, but nobody saw the file: moved or deleted by the user. Never removable.
-  void record_unverified(RowId id, WallTime at);
+  void record_unverified(RowId id, const ClockReading& at);
   RowId insert_known(const NewKnown& message);
   // SEEN, with the file that was found to hold it. `removable`: beyond doubt, so it may be deleted on the server. Prints may be empty.
   void insert_found(const NewStaged& message, bool removable);
   // What went wrong with a message, and how often; of any row.
   void set_tries(RowId id, const std::string& reason, std::uint32_t tries);
   // A held message was tried at this time.
-  void date_try(RowId id, WallTime at);
+  void date_try(RowId id, const ClockReading& at);
   // The operator's word on a held message: try again from the start, or give it up for good.
   void retry_held(RowId id);
   void skip_held(RowId id);
@@ -84,7 +92,7 @@ class Transaction {
   // The server lists the message under another unique-id now. Everything else of the row stays, its age too.
   void rekey_message(RowId id, const pop3::UniqueId& uid, std::optional<std::uint64_t> list_size);
   void set_removable(RowId id, bool removable);
-  void set_absent(RowId id, std::optional<WallTime> since, std::uint64_t listing);
+  void set_absent(RowId id, const std::optional<ClockReading>& since, std::uint64_t listing);
   // Doubt::none: its content was confirmed. Everything else makes the next session list the maildrop whole.
   void set_doubt(RowId id, Doubt doubt);
   // A session ended over the TOP of this message.

@@ -25,6 +25,7 @@ struct Transaction::Hold {
   std::unique_lock<std::mutex> mutex;
   FileLock commits;
   bool open = true;
+  std::optional<ClockRow> clock;  // the newest one, once somebody has asked
 };
 
 }  // namespace popsync::state

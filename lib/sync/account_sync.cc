@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "state/account_lock.h"
 #include "sync/account_identity.h"
+#include "sync/clock_trouble.h"
 #include "sync/confirming.h"
 #include "sync/deletion.h"
 #include "sync/free_space.h"
@@ -62,6 +63,7 @@ class AccountSync {
     server_ = stored_server_ = services_.store.server_memory(account_->id);  // recovery may have taken rows away, and with them the listing
     space_.need(mailstore ? &*mailstore : nullptr, 0);
     if (mailstore) refuse_if_undurable(*mailstore);
+    services_.store.note_clock(services_.clock.reading());
     if (const auto not_before = login_not_before(*account_, services_.clock.wall())) return decline(*not_before);
     try {
       if (hold_session(mailstore)) hold_session_apart(mailstore);
@@ -76,6 +78,7 @@ class AccountSync {
     if (!account_ || !stored_) return;
     if (records_) records_->tell_the_rest();
     report_.held = services_.store.held_count(account_->id);
+    report_.deletion_waits_since = deletion_waits_since(services_.store, services_.clock, account_->id, settings_);
     // What was declined is no attempt and no failure.
     if (report_.result == SyncResult::not_run) return;
     if (report_.error && report_.error->code() == ErrorCode::desynchronised && (glancing_ || account_->marker.empty())) {
@@ -216,7 +219,7 @@ class AccountSync {
   FetchPlan plan_new(const MaildropLook& seen) {
     report_.skipped = seen.maildrop->count - seen.listing.entries.size();
     if (settings_.skip_first_message && report_.skipped > 0) --report_.skipped;
-    return plan_fetch(seen.listing.entries, {}, policy_for(settings_, *account_, {}, true, services_.clock));
+    return plan_fetch(seen.listing.entries, {}, policy_for(settings_, *account_, true, {}));
   }
 
   // The next session may compare with this listing if every message of it was dealt with.
@@ -233,7 +236,8 @@ class AccountSync {
       throw Error(ErrorCode::server_temporary, "the server has no UIDL today, though it had it before",
                   "it is asked again later; without it everything would be fetched again");
     }
-    const PlanPolicy policy = policy_for(settings_, *account_, rows, listing.unique_ids, services_.clock);
+    restart_clocks_ahead(services_.store, services_.clock, rows);
+    const PlanPolicy policy = policy_for(settings_, *account_, listing.unique_ids, row_ages(&services_.store, services_.clock));
     const auto learn = [&](const pop3::ListingEntry& entry) { return MarkerMemory(*account_).learn(client, entry); };
     if (!apart_ && follow_new_unique_ids({.client = client, .learn_marker = learn, .store = services_.store, .account = *account_, .policy = policy},
                                          listing.entries, rows)) {

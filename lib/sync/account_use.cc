@@ -46,7 +46,7 @@ void require_unique_ids(const net::MaildropListing& listing, const std::string& 
 std::uint64_t count_to_fetch(const SyncServices& services, const AccountSettings& settings, const state::AccountRow& account,
                              const net::MaildropListing& listing) {
   const auto rows = services.store.messages(account.id);
-  return plan_fetch(listing.entries, rows, policy_for(settings, account, rows, listing.unique_ids, services.clock)).fetch.size();
+  return plan_fetch(listing.entries, rows, policy_for(settings, account, listing.unique_ids, row_ages(&services.store, services.clock))).fetch.size();
 }
 
 }  // namespace popsync::sync

@@ -117,8 +117,7 @@ class AdoptionSession {
   }
 
   void find_unknown(const net::MaildropListing& listing) {
-    const FetchPlan plan = plan_fetch(listing.entries, services_.store.messages(use_.account.id),
-                                      {.leave = {}, .max_message_size = UINT64_MAX, .now = services_.clock.wall()});
+    const FetchPlan plan = plan_fetch(listing.entries, services_.store.messages(use_.account.id), {.leave = {}, .max_message_size = UINT64_MAX});
     for (const Fetch& fetch : plan.fetch) {
       if (!fetch.candidates.empty()) continue;  // a known message in doubt: the next sync looks at its content
       unknown_.entries.push_back(fetch.entry);
@@ -208,7 +207,7 @@ class AdoptionSession {
                                          .header_hash = prints.header_hash,
                                          .has_message_id = prints.has_message_id},
                               .name = file.name,
-                              .at = services_.clock.wall()},
+                              .at = services_.clock.reading()},
                              removable);
     ++result_.adopted;
     if (!removable) ++result_.doubtful;

@@ -102,7 +102,7 @@ DryRun plan_account(state::StateStore* store, const Clock& clock, const SyncRequ
   const net::MaildropListing listing = list_maildrop(*session.client, settings);
   need_unique_ids(listing, settings);
   relearn_rows(store, settings, account, listing, rows);
-  const PlanPolicy policy = policy_for(settings, account, rows, listing.unique_ids, clock);
+  const PlanPolicy policy = policy_for(settings, account, listing.unique_ids, row_ages(store, clock));
   if (store != nullptr) {
     const auto learn = [&](const pop3::ListingEntry& entry) { return net::learn_marker(session.client->connection(), entry); };
     apply_rekeyings(find_rekeyings({.client = *session.client, .learn_marker = learn, .store = *store, .account = account, .policy = policy},

@@ -38,7 +38,7 @@ bool deletion_due(const MessageRow& row, const PlanPolicy& policy) {
   switch (policy.leave.kind) {
     case LeavePolicy::Kind::keep: return false;
     case LeavePolicy::Kind::remove: return true;
-    case LeavePolicy::Kind::remove_after: return policy.clock_trusted && policy.now - row.stored_at >= policy.leave.age;
+    case LeavePolicy::Kind::remove_after: return policy.ages.age({.wall = row.stored_at, .clock = row.stored_clock}) >= policy.leave.age;
   }
   return false;
 }
@@ -281,11 +281,13 @@ class Planner {
   }
 
   [[nodiscard]] bool absence_is_dated(const MessageRow& row) const {
-    return row.absent_since_listing != policy_.complete_listings || policy_.now - *row.absent_since >= kRenewAge;
+    return row.absent_since_listing != policy_.complete_listings || absent_for(row) >= kRenewAge;
   }
 
-  [[nodiscard]] bool gone_for_long(const MessageRow& row) const {
-    return policy_.clock_trusted && row.absent_since && policy_.now - *row.absent_since >= kForgetAge;
+  [[nodiscard]] bool gone_for_long(const MessageRow& row) const { return row.absent_since && absent_for(row) >= kForgetAge; }
+
+  [[nodiscard]] std::chrono::seconds absent_for(const MessageRow& row) const {
+    return policy_.ages.age({.wall = *row.absent_since, .clock = row.absent_clock});
   }
 
   void decide_missing(std::size_t index) {

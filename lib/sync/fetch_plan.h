@@ -14,6 +14,7 @@
 #include "pop3/types.h"
 #include "state/rows.h"
 #include "sync/account_settings.h"
+#include "sync/row_age.h"
 
 namespace popsync::sync {
 
@@ -34,8 +35,7 @@ struct PlanPolicy {
   bool unique_ids = true;
   bool sizes_mean_something = true;  // false: the account is size_unstable
   bool hides_messages = false;       // Gmail
-  bool clock_trusted = true;
-  WallTime now{};
+  RowAges ages = {};
   std::uint64_t complete_listings = 0;
   std::uint64_t last_listing_count = 0;  // not counting empty ones
 };

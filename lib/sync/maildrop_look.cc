@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "sync/maildrop_look.h"
 
+#include <algorithm>
+
 #include "sync/fetch_plan.h"
 #include "sync/plan_policy.h"
 #include "sync/session_opening.h"
@@ -15,13 +17,12 @@ std::string policy_text(const AccountSettings& settings) {
          place_of(settings);
 }
 
-std::optional<WallTime> removed_if_stored_by(const LeavePolicy& leave, const Clock& clock) {
-  switch (leave.kind) {
-    case LeavePolicy::Kind::keep: return std::nullopt;
-    case LeavePolicy::Kind::remove: return WallTime::max();
-    case LeavePolicy::Kind::remove_after: break;
-  }
-  return clock.trusted() ? std::optional(clock.wall() - leave.age) : std::nullopt;
+bool deletion_due(state::StateStore& store, const Clock& clock, const std::string& account, const LeavePolicy& leave, std::uint64_t size_max) {
+  if (leave.kind == LeavePolicy::Kind::keep) return false;
+  const auto oldest = store.oldest_removable(account, {.deletions_max = kDeletionsMax, .tries_max = kTriesMax, .message_size_max = size_max});
+  if (oldest.empty() || leave.kind == LeavePolicy::Kind::remove) return !oldest.empty();
+  const RowAges ages = row_ages(&store, clock);
+  return std::ranges::any_of(oldest, [&](const state::TakenTime& stored) { return ages.age(stored) >= leave.age; });
 }
 
 // Empty: the glance does not tell.
@@ -54,10 +55,8 @@ std::optional<state::KnownListing> listing_to_compare(state::StateStore& store, 
   const bool answered = memory.listing && (memory.listing->count == 0 || account.marker == "uidl");
   const auto due_work = [&] {
     // While unique-ids have changed lately, an unknown one is no new message yet.
-    return account.rekeyings > 0 || store.has(account.id, {.tries_max = kTriesMax,
-                                                           .message_size_max = settings.max_message_size,
-                                                           .removed_if_stored_by = removed_if_stored_by(leave_policy(settings), clock),
-                                                           .deletions_max = kDeletionsMax});
+    return account.rekeyings > 0 || store.has(account.id, {.tries_max = kTriesMax, .message_size_max = settings.max_message_size}) ||
+           deletion_due(store, clock, account.id, leave_policy(settings), settings.max_message_size);
   };
   if (!answered || !may_glance(memory.listing, policy_text(settings), due_work(), clock.wall())) return std::nullopt;
   return memory.listing;

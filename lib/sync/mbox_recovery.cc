@@ -119,7 +119,7 @@ class MboxRecovery {
     auto transaction = store_.begin();
     for (const auto* rows : {&found_, &missing_}) {
       for (const StagedRow& row : *rows) {
-        transaction.record_published(row.id, !row.suspect, clock_.wall());
+        transaction.record_published(row.id, !row.suspect, clock_.reading());
         octets += row.stored_size;
       }
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "sync/plan_policy.h"
 
-#include <algorithm>
+#include <utility>
 
 #include "base/error.h"
 
@@ -13,18 +13,13 @@ bool hides_messages(const AccountSettings& settings) {
 
 LeavePolicy leave_policy(const AccountSettings& settings) { return hides_messages(settings) ? LeavePolicy{} : settings.leave; }
 
-PlanPolicy policy_for(const AccountSettings& settings, const state::AccountRow& account, std::span<const state::MessageRow> rows, bool unique_ids,
-                      const Clock& clock) {
-  const WallTime now = clock.wall();
-  // A clock behind what was stored last has been set back: ages mean nothing until it has caught up.
-  const bool behind = std::ranges::any_of(rows, [&](const state::MessageRow& row) { return row.stored_at > now; });
+PlanPolicy policy_for(const AccountSettings& settings, const state::AccountRow& account, bool unique_ids, RowAges ages) {
   return {.leave = leave_policy(settings),
           .max_message_size = settings.max_message_size,
           .unique_ids = unique_ids,
           .sizes_mean_something = account.equal_settlements < state::kEqualSettlementsMax,
           .hides_messages = hides_messages(settings),
-          .clock_trusted = clock.trusted() && !behind,
-          .now = now,
+          .ages = std::move(ages),
           .complete_listings = account.complete_listings,
           .last_listing_count = account.last_listing_count};
 }

@@ -26,7 +26,7 @@ std::vector<state::EntryPlace> places_of(const Batch& batch, delivery::LockedMbo
   return places;
 }
 
-state::NewStaged row_of(const BatchEntry& entry, const state::AccountRow& account, state::RowId mailstore, WallTime now) {
+state::NewStaged row_of(const BatchEntry& entry, const state::AccountRow& account, state::RowId mailstore, const ClockReading& now) {
   const delivery::Prints& prints = entry.message->prints();
   return {.account = account.id,
           .mailstore = mailstore,
@@ -254,7 +254,7 @@ void Publisher::suspend_if_it_fails(const std::function<void()>& work) {
 
 void Publisher::record_staged(Batch& batch, std::vector<Recorded>& out, const std::vector<state::EntryPlace>& places) {
   auto transaction = store_.begin();
-  const WallTime now = clock_.wall();
+  const ClockReading now = clock_.reading();
   std::uint64_t octets = 0;
   for (const Recorded& each : pending_) {
     transaction.record_published(each.published.row, each.published.removable, now);

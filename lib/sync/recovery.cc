@@ -184,11 +184,11 @@ class Recovery {
     auto transaction = store_.begin();
     for (const auto* rows : {&ready_, &found_}) {
       for (const StagedRow& row : *rows) {
-        transaction.record_published(row.id, !row.suspect, clock_.wall());
+        transaction.record_published(row.id, !row.suspect, clock_.reading());
         octets += row.stored_size;
       }
     }
-    for (const StagedRow& row : missing_) transaction.record_unverified(row.id, clock_.wall());
+    for (const StagedRow& row : missing_) transaction.record_unverified(row.id, clock_.reading());
     transaction.set_generation(mailstore_.row.id, generation);
     transaction.add_delivered(account_.id, ready_.size() + found_.size(), octets);
     transaction.commit();
@@ -241,7 +241,7 @@ class Recovery {
     }
     log_error(account_.name, "a published message had come back into staging, damaged; it is removed and stays on the server: " + orphan.name);
     auto transaction = store_.begin();
-    transaction.record_unverified(orphan.published->id, clock_.wall());
+    transaction.record_unverified(orphan.published->id, clock_.reading());
     transaction.commit();
     mailstore_.maildir->staging().remove(orphan.name);
     ++result_.dropped;

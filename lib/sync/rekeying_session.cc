@@ -39,10 +39,10 @@ std::vector<Rekeying> recognise(const RekeyingContext& context, Mismatch& mismat
   add_header_prints(context.store, context.account.id, mismatch.unlisted);
   const bool comparable = std::ranges::any_of(mismatch.unlisted, [](const UnlistedRow& row) { return !row.header_hash.empty(); });
   std::vector<ListedHeader> headers;
-  if (comparable && may_ask_top(context.account, context.policy.now)) {
+  if (comparable && may_ask_top(context.account, context.policy.ages.now())) {
     if (context.account.marker == "uidl" || context.account.marker == "list") context.account.marker.clear();  // it may be another server now
     const net::Marker marker = context.learn_marker(mismatch.unknown.front());
-    const HeaderQuestion question{.client = context.client, .account = context.account, .marker = marker, .now = context.policy.now};
+    const HeaderQuestion question{.client = context.client, .account = context.account, .marker = marker, .now = context.policy.ages.now()};
     ask_for_headers(question, mismatch.unknown, kProbes, headers);
     if (!std::ranges::all_of(headers, no_header)) {
       if (!worth_asking_for_all(headers, mismatch.unlisted)) return {};

@@ -51,6 +51,16 @@ std::vector<FileOfMailstore> unclaimed_files(const RelearningContext& context) {
   return files;
 }
 
+// Since the first session that met this mark. The mark's own time is of a file system's clock.
+std::chrono::seconds unlearned_for(const RelearningContext& context, std::int64_t mark) {
+  const auto& met = context.mailstore.row.unlearned;
+  if (met && met->mark == mark) return row_ages(&context.store, context.clock).age(met->met);
+  auto transaction = context.store.begin();
+  transaction.set_unlearned(context.mailstore.row.id, mark, context.clock.reading());
+  transaction.commit();
+  return {};
+}
+
 }  // namespace
 
 Relearnt relearn(const RelearningContext& context, const net::MaildropListing& listing) {
@@ -66,7 +76,7 @@ Relearnt relearn(const RelearningContext& context, const net::MaildropListing& l
                                 .list_size = each.entry.list_size,
                                 .prints = {},
                                 .name = each.file.name,
-                                .at = context.clock.wall()},
+                                .at = context.clock.reading()},
                                false);
     }
     transaction.commit();
@@ -85,8 +95,7 @@ void relearn_if_marked(const RelearningContext& context, const net::MaildropList
                                        (learnt.here == 1 ? "is" : "are") + " here and " + (learnt.here == 1 ? "is" : "are") +
                                        " neither fetched again nor deleted there; " + std::to_string(learnt.not_here) + " are not here");
   }
-  const bool old = context.clock.trusted() && context.clock.wall() - from_unix_seconds(*since) >= kForgetAge;
-  if (old && !server_hides_messages) staging.forget_unlearned();
+  if (!server_hides_messages && unlearned_for(context, *since) >= kForgetAge) staging.forget_unlearned();
 }
 
 void forget_marks(state::StateStore& store, Fs& fs, const state::AccountRow& account) {

@@ -19,7 +19,7 @@ void SessionRecords::record_plan(const FetchPlan& plan, const net::MaildropListi
   // First, and all together: a sample without those it speaks for would prove too much. Rows in doubt that are not absent yet do no harm.
   if (!plan.doubts.empty()) record_doubts(plan.doubts, look);
   Pieces pieces(store_, look);
-  const WallTime now = clock_.wall();
+  const ClockReading now = clock_.reading();
   for (const auto& [row, size] : plan.first_sizes) pieces.next().set_list_size(row, size);
   for (const state::RowId row : plan.absent) pieces.next().set_absent(row, now, account_.complete_listings);
   for (const state::RowId row : plan.returned) pieces.next().set_absent(row, std::nullopt, 0);
@@ -52,7 +52,7 @@ state::NewKnown SessionRecords::too_big(const pop3::ListingEntry& entry) const {
           .list_size = entry.list_size,
           .reason = "larger than " + size_limit(),
           .tries = 0,
-          .at = clock_.wall()};
+          .at = clock_.reading()};
 }
 
 void SessionRecords::record_broken(const Fetch& fetch, const std::string& reason) {
@@ -69,7 +69,7 @@ void SessionRecords::hold_oversized(const Fetch& fetch, const std::string& reaso
   row.tries = kTriesMax;  // its listed size is a lie, so only this keeps the next session from trying again
   const state::RowId id = fetch.tried_row == 0 ? transaction.insert_known(row) : fetch.tried_row;
   if (fetch.tried_row != 0) transaction.set_tries(id, row.reason, row.tries);
-  if (fetch.entry.uid.octets.empty()) transaction.date_try(id, clock_.wall());
+  if (fetch.entry.uid.octets.empty()) transaction.date_try(id, clock_.reading());
   warn_too_big(fetch.entry, id);
   transaction.commit();
   tell_warnings();
@@ -119,14 +119,14 @@ void SessionRecords::record_one(state::Transaction& transaction, const Settled& 
                               .list_size = settled.entry.list_size,
                               .reason = "",
                               .tries = 0,
-                              .at = clock_.wall()});
+                              .at = clock_.reading()});
   }
 }
 
 // Another message stands in its place: it is gone, until a listing shows it again.
 void SessionRecords::retire(state::Transaction& transaction, state::RowId row) {
   if (claimed_.contains(row)) return;
-  transaction.set_absent(row, clock_.wall(), account_.complete_listings);
+  transaction.set_absent(row, clock_.reading(), account_.complete_listings);
   transaction.set_doubt(row, state::Doubt::own);
 }
 
@@ -166,7 +166,7 @@ void SessionRecords::record_try(state::Transaction& transaction, const Fetch& fe
   state::RowId row = fetch.tried_row;
   if (row != 0) {
     transaction.set_tries(row, reason, tries);
-    if (fetch.entry.uid.octets.empty()) transaction.date_try(row, clock_.wall());
+    if (fetch.entry.uid.octets.empty()) transaction.date_try(row, clock_.reading());
   } else if (!fetch.entry.uid.octets.empty() || fetch.entry.list_size) {
     // Without unique-id and size no later session could tell it from another message, and each would add a row.
     row = transaction.insert_known({.account = account_.id,
@@ -175,7 +175,7 @@ void SessionRecords::record_try(state::Transaction& transaction, const Fetch& fe
                                     .list_size = fetch.entry.list_size,
                                     .reason = reason,
                                     .tries = tries,
-                                    .at = clock_.wall()});
+                                    .at = clock_.reading()});
   }
   const std::string rarely = fetch.entry.uid.octets.empty() ? "tried once a day" : "not tried any more";
   warn(MessageTrouble::tried, fetch.entry, row, [account = settings_.name, reason, tries, rarely](const std::string& name) {
@@ -209,7 +209,7 @@ void SessionRecords::record_deleted(const std::vector<Removal>& removals) {
   auto transaction = store_.begin();
   for (const Removal& removal : removals) {
     transaction.count_deletion(removal.row);
-    transaction.set_absent(removal.row, clock_.wall(), account_.complete_listings);
+    transaction.set_absent(removal.row, clock_.reading(), account_.complete_listings);
   }
   transaction.commit();
 }

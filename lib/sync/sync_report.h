@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "base/clock.h"
 #include "base/error.h"
 
 namespace popsync::sync {
@@ -17,12 +18,13 @@ enum class SyncResult { ok, error, interrupted, not_run };
 struct SyncReport {
   std::string account;
   SyncResult result = SyncResult::not_run;
-  std::uint64_t fetched = 0;    // messages published
-  std::uint64_t octets = 0;     // of them, as stored
-  std::uint64_t deleted = 0;    // DELE answered +OK
-  std::uint64_t held = 0;       // set aside, over all sessions
-  std::uint64_t skipped = 0;    // listed and known already
-  std::uint64_t recovered = 0;  // finished from staging, without being fetched again
+  std::uint64_t fetched = 0;                     // messages published
+  std::uint64_t octets = 0;                      // of them, as stored
+  std::uint64_t deleted = 0;                     // DELE answered +OK
+  std::uint64_t held = 0;                        // set aside, over all sessions
+  std::uint64_t skipped = 0;                     // listed and known already
+  std::uint64_t recovered = 0;                   // finished from staging, without being fetched again
+  std::optional<WallTime> deletion_waits_since;  // deletion by age waits for a right clock
   std::chrono::milliseconds duration{};
   std::optional<Error> error;          // with not_run: why the account was left out
   std::chrono::seconds login_delay{};  // the server's LOGIN-DELAY

@@ -97,10 +97,10 @@ class Site {
   state::RowId record(const Message& message) {
     state::NewStaged staged = staged_row(account_.row().id, mailstore_->row, message.name, message.content);
     staged.suspect = message.suspect;
-    staged.at = clock_.wall();
+    staged.at = clock_.reading();
     auto transaction = store_.begin();
     const state::RowId row = transaction.insert_staged(staged);
-    if (message.published) transaction.record_published(row, !message.suspect, clock_.wall());
+    if (message.published) transaction.record_published(row, !message.suspect, clock_.reading());
     transaction.commit();
     return row;
   }

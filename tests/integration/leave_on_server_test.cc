@@ -66,44 +66,6 @@ TEST_F(LeaveOnServer, AnAgeDeletesWhenItHasPassedSinceWeStoredTheMessage) {
   EXPECT_EQ(server.count(), 0U);
 }
 
-TEST_F(LeaveOnServer, NothingIsDeletedByAgeWhileTheClockIsNotTrusted) {
-  remove_after(hours(24));
-  popsync.sync();
-  popsync.clock.advance(hours(48));
-  popsync.clock.set_trusted(false);
-  EXPECT_EQ(popsync.sync().deleted, 0U);
-  popsync.clock.set_trusted(true);
-  EXPECT_EQ(popsync.sync().deleted, 6U);
-}
-
-TEST_F(LeaveOnServer, NothingIsDeletedByAgeWhileTheClockIsBehindTheNewestMessage) {
-  remove_after(hours(24));
-  popsync.sync();
-  popsync.clock.advance(hours(48));
-  server.add(small_message("newer"));
-  popsync.clock.advance(-hours(1));
-  popsync.clock.advance(hours(1));
-  server.change([](MaildropKnobs& knobs) { knobs.faults = {{.verb = "DELE", .reply = "-ERR not now"}}; });
-  popsync.sync();
-  server.change([](MaildropKnobs& knobs) { knobs.faults = {}; });
-  popsync.clock.advance(-hours(2));
-  EXPECT_EQ(popsync.sync().deleted, 0U);
-  popsync.clock.advance(hours(3));
-  EXPECT_EQ(popsync.sync().deleted, 6U);
-}
-
-TEST_F(LeaveOnServer, CheckTellsThatNothingIsDeletedByAgeWhileTheClockIsBehind) {
-  popsync.clock.advance(hours(24 * 36500));
-  ASSERT_FALSE(popsync.sync().error);
-  const ProgramHome home;
-  home.configure({.port = server.port(), .maildir = popsync.maildir(), .more = {"leave_on_server = \"14d\""}});
-  ProgramCall check = home.call({"check"});
-  check.arguments.back() = popsync.store().directory();
-  const ProgramResult result = run_program(check);
-  EXPECT_EQ(result.status, 0) << result.out;
-  EXPECT_THAT(result.out, testing::AllOf(testing::HasSubstr("clock: warning"), testing::HasSubstr("nothing is deleted by age")));
-}
-
 TEST_F(LeaveOnServer, WhatAnotherClientRemovedIsNotMissed) {
   remove_after(hours(24));
   popsync.sync();

@@ -22,9 +22,11 @@ class MovedClock : public Clock {
  public:
   [[nodiscard]] WallTime wall() const override { return manual_.wall(); }
   [[nodiscard]] SteadyTime steady() const override { return system_clock().steady(); }
-  [[nodiscard]] bool trusted() const override { return manual_.trusted(); }
+  [[nodiscard]] ClockReading reading() const override { return manual_.reading(); }
   void advance(std::chrono::nanoseconds by) { manual_.advance(by); }
-  void set_trusted(bool trusted) { manual_.set_trusted(trusted); }
+  void set_wall(WallTime wall) { manual_.set_wall(wall); }
+  void set_synchronised(bool synchronised) { manual_.set_synchronised(synchronised); }
+  void restart_machine() { manual_.restart_machine(); }
 
  private:
   ManualClock manual_;

@@ -5,8 +5,6 @@
 
 #include <sys/timex.h>
 
-#include <stdexcept>
-
 namespace popsync {
 namespace {
 
@@ -22,11 +20,26 @@ TEST(ManualClock, StandsStillUntilItIsToldToMove) {
   EXPECT_EQ(clock.steady() - steady, 90s);
 }
 
-TEST(ManualClock, IsTrustedUntilToldOtherwise) {
+TEST(ManualClock, IsSetWithoutANoticeOfTheOthers) {
+  ManualClock clock(from_unix_seconds(1'000));
+  clock.advance(90s);
+  clock.set_wall(from_unix_seconds(500));
+  const ClockReading now = clock.reading();
+  EXPECT_EQ(now.wall, from_unix_seconds(500));
+  EXPECT_EQ(now.since_boot, 90s);
+  EXPECT_TRUE(now.synchronised);
+  clock.set_synchronised(false);
+  EXPECT_FALSE(clock.reading().synchronised);
+}
+
+TEST(ManualClock, StartsAnotherBoot) {
   ManualClock clock;
-  EXPECT_TRUE(clock.trusted());
-  clock.set_trusted(false);
-  EXPECT_FALSE(clock.trusted());
+  clock.advance(90s);
+  const ClockReading before = clock.reading();
+  clock.restart_machine();
+  EXPECT_NE(clock.reading().boot_id, before.boot_id);
+  EXPECT_EQ(clock.reading().since_boot, 0s);
+  EXPECT_EQ(clock.reading().wall, before.wall);
 }
 
 TEST(SystemClock, TellsTheTimeOfTheMachine) {
@@ -37,17 +50,25 @@ TEST(SystemClock, TellsTheTimeOfTheMachine) {
   EXPECT_EQ(&clock, &system_clock());
 }
 
-TEST(DateIsKnown, InTheFirstHourOnlyIfTheKernelCallsTheClockSynchronised) {
-  for (const std::chrono::seconds uptime : {0s, 3599s}) {
-    EXPECT_TRUE(date_is_known(uptime, [] { return TIME_OK; }));
-    EXPECT_TRUE(date_is_known(uptime, [] { return TIME_INS; })) << "a leap second comes, and it knows when";
-    EXPECT_FALSE(date_is_known(uptime, [] { return TIME_ERROR; }));
-    EXPECT_FALSE(date_is_known(uptime, [] { return -1; })) << "the sandbox forbids the question";
-  }
+TEST(SystemClock, TellsWhichBootThisIsAndHowLongAgo) {
+  const ClockReading now = system_clock().reading();
+  EXPECT_EQ(now.boot_id.size(), 32U) << now.boot_id;
+  EXPECT_GT(now.since_boot, 0s);
+  EXPECT_EQ(system_clock().reading().boot_id, now.boot_id);
 }
 
-TEST(DateIsKnown, AfterTheFirstHourAndNobodyIsAsked) {
-  EXPECT_TRUE(date_is_known(3600s, []() -> int { throw std::logic_error("asked"); }));
+TEST(SystemClock, IsSynchronisedByTheOperatorsWord) {
+  EXPECT_TRUE(trusted_system_clock().reading().synchronised);
+  EXPECT_EQ(trusted_system_clock().reading().boot_id, system_clock().reading().boot_id);
+}
+
+TEST(IsSynchronised, AsTheKernelTells) {
+  EXPECT_TRUE(is_synchronised(TIME_OK, STA_PLL));
+  EXPECT_TRUE(is_synchronised(TIME_INS, 0)) << "a leap second comes, and it knows when";
+  EXPECT_FALSE(is_synchronised(TIME_ERROR, STA_UNSYNC)) << "nobody has set it, or somebody has by hand";
+  EXPECT_FALSE(is_synchronised(TIME_ERROR, STA_CLOCKERR));
+  EXPECT_FALSE(is_synchronised(TIME_OK, STA_UNSYNC));
+  EXPECT_FALSE(is_synchronised(-1, 0)) << "a sandbox forbids the question";
 }
 
 TEST(UnixSeconds, ThereAndBackAgain) {

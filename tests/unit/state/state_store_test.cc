@@ -239,8 +239,14 @@ TEST_F(StateStoreTest, AnOlderSchemaIsBroughtUpWithItsRows) {
                           "ALTER TABLE message DROP COLUMN dele_sent",
                           "DROP TABLE server_memory",
                           "DROP TRIGGER message_erased",
-                          "DROP INDEX message_by_removal",
+                          "DROP INDEX message_by_age",
                           "DROP INDEX account_by_user",
+                          "DROP TABLE clocks",
+                          "ALTER TABLE message DROP COLUMN stored_clock",
+                          "ALTER TABLE message DROP COLUMN absent_clock",
+                          "ALTER TABLE mailstore DROP COLUMN unlearned_mark",
+                          "ALTER TABLE mailstore DROP COLUMN unlearned_at",
+                          "ALTER TABLE mailstore DROP COLUMN unlearned_clock",
                           "PRAGMA user_version=2"})
     change(sql);
   const auto store = open();

@@ -17,6 +17,7 @@
 namespace popsync::state {
 namespace {
 
+using namespace std::chrono_literals;
 using namespace std::string_literals;
 using testing::ElementsAre;
 using testing::IsEmpty;
@@ -24,6 +25,7 @@ using testing::IsEmpty;
 constexpr const char* kWork = "0123456789abcdef";
 constexpr const char* kHome = "fedcba9876543210";
 const WallTime kAt = from_unix_seconds(1'700'000'000);
+const ClockReading kRead = {.wall = kAt, .boot_id = "a boot", .since_boot = std::chrono::hours(5), .synchronised = true};
 
 AccountRow account_row(const std::string& id, const std::string& name) {
   AccountRow row;
@@ -73,7 +75,7 @@ class TransactionTest : public testing::Test {
             .prints = prints('s'),
             .name = name,
             .suspect = false,
-            .at = kAt};
+            .at = kRead};
   }
 
   MessageRow only_message() {
@@ -323,10 +325,10 @@ TEST_F(TransactionTest, ARekeyedRowKeepsEverythingButUniqueIdAndSize) {
   RowId id = 0;
   change([&](Transaction& transaction) {
     id = transaction.insert_staged(staged("old", "x"));
-    transaction.record_published(id, true, kAt);
-    transaction.set_absent(id, kAt, 7);
+    transaction.record_published(id, true, kRead);
+    transaction.set_absent(id, kRead, 7);
     transaction.rekey_message(id, {"\0new"s}, 130);
-    transaction.insert_known({.account = kWork, .state = RowState::seen, .uid = {"seeded"}, .list_size = 1, .reason = "", .tries = 0, .at = kAt});
+    transaction.insert_known({.account = kWork, .state = RowState::seen, .uid = {"seeded"}, .list_size = 1, .reason = "", .tries = 0, .at = kRead});
   });
   const MessageRow found = store_->messages(kWork).at(0);
   EXPECT_EQ(found.id, id);
@@ -353,8 +355,8 @@ TEST_F(TransactionTest, PublishedIsRemovableOnlyIfItWasStoredWhole) {
   });
   const WallTime later = kAt + std::chrono::minutes(1);
   change([&](Transaction& transaction) {
-    transaction.record_published(whole, true, later);
-    transaction.record_published(suspect, false, later);
+    transaction.record_published(whole, true, {.wall = later});
+    transaction.record_published(suspect, false, {.wall = later});
   });
   EXPECT_THAT(store_->staged(kWork), IsEmpty());
   const auto rows = store_->messages(kWork);
@@ -375,7 +377,7 @@ TEST_F(TransactionTest, PublishedIsRemovableOnlyIfItWasStoredWhole) {
 }
 
 TEST_F(TransactionTest, UnverifiedIsPublishedAndNeverRemovable) {
-  change([&](Transaction& transaction) { transaction.record_unverified(transaction.insert_staged(staged("a", "x")), kAt); });
+  change([&](Transaction& transaction) { transaction.record_unverified(transaction.insert_staged(staged("a", "x")), kRead); });
   EXPECT_EQ(only_message().state, RowState::published);
   EXPECT_FALSE(only_message().removable);
   EXPECT_TRUE(store_->published(kWork).at(0).unverified);
@@ -384,7 +386,7 @@ TEST_F(TransactionTest, UnverifiedIsPublishedAndNeverRemovable) {
 TEST_F(TransactionTest, AHeldRowHasAReasonAndTriesAndIsNotSeen) {
   change([](Transaction& transaction) {
     transaction.insert_known(
-        {.account = kWork, .state = RowState::held, .uid = {"a"}, .list_size = 1U << 31U, .reason = "too big", .tries = 1, .at = kAt});
+        {.account = kWork, .state = RowState::held, .uid = {"a"}, .list_size = 1U << 31U, .reason = "too big", .tries = 1, .at = kRead});
   });
   auto held = store_->held(kWork);
   ASSERT_EQ(held.size(), 1U);
@@ -403,8 +405,8 @@ TEST_F(TransactionTest, AHeldRowHasAReasonAndTriesAndIsNotSeen) {
 
 TEST_F(TransactionTest, SeenAndSkippedRowsAreKnownWithoutAFile) {
   change([](Transaction& transaction) {
-    transaction.insert_known({.account = kWork, .state = RowState::seen, .uid = {"a"}, .list_size = {}, .reason = {}, .at = kAt});
-    transaction.insert_known({.account = kWork, .state = RowState::skipped, .uid = {"b"}, .list_size = 0, .reason = {}, .at = kAt});
+    transaction.insert_known({.account = kWork, .state = RowState::seen, .uid = {"a"}, .list_size = {}, .reason = {}, .at = kRead});
+    transaction.insert_known({.account = kWork, .state = RowState::skipped, .uid = {"b"}, .list_size = 0, .reason = {}, .at = kRead});
   });
   const auto rows = store_->messages(kWork);
   ASSERT_EQ(rows.size(), 2U);
@@ -422,11 +424,11 @@ TEST_F(TransactionTest, APublishedMessageWithoutUniqueIdIsFoundByItsContentInIts
   RowId id = 0;
   change([&](Transaction& transaction) {
     id = transaction.insert_staged(staged("", "x"));
-    transaction.record_published(transaction.insert_staged(staged("with one", "y")), true, kAt);
+    transaction.record_published(transaction.insert_staged(staged("with one", "y")), true, kRead);
   });
   EXPECT_FALSE(store_->find_by_sha256(kWork, prints('s').sha256).has_value());  // staged: nobody knows yet where it is
   for (const bool removable : {true, false}) {
-    change([&](Transaction& transaction) { transaction.record_published(id, removable, kAt); });
+    change([&](Transaction& transaction) { transaction.record_published(id, removable, kRead); });
     const auto found = store_->find_by_sha256(kWork, prints('s').sha256);
     ASSERT_TRUE(found.has_value());
     EXPECT_EQ(found->id, id);
@@ -442,7 +444,7 @@ TEST_F(TransactionTest, WhatAListingTellsIsKept) {
   change([&](Transaction& transaction) {
     transaction.set_list_size(id, 77);
     transaction.set_removable(id, true);
-    transaction.set_absent(id, kAt, 9);
+    transaction.set_absent(id, kRead, 9);
     transaction.count_deletion(id);
     transaction.count_deletion(id);
   });
@@ -508,7 +510,7 @@ TEST_F(TransactionTest, ARowThatGoesMakesItsAccountForgetTheListing) {
     row = transaction.insert_staged(staged("a", "name"));
     for (const char* account : {kWork, kHome}) transaction.remember_server(account, server_memory());
   });
-  change([&](Transaction& transaction) { transaction.record_published(row, true, kAt); });
+  change([&](Transaction& transaction) { transaction.record_published(row, true, kRead); });
   EXPECT_TRUE(store_->server_memory(kWork).listing);
   change([&](Transaction& transaction) { transaction.erase_message(row); });
   EXPECT_FALSE(store_->server_memory(kWork).listing);
@@ -529,54 +531,67 @@ TEST_F(TransactionTest, AUniqueIdIsKnownOctetForOctetInItsAccount) {
   EXPECT_FALSE(store_->knows(kHome, {"a"}));
 }
 
-constexpr StateStore::DueWork kNothingIsDeleted{.tries_max = 3, .message_size_max = 1000, .removed_if_stored_by = {}, .deletions_max = 3};
+constexpr StateStore::DueWork kDue{.tries_max = 3, .message_size_max = 1000};
 
 TEST_F(TransactionTest, AStagedRowIsDue) {
-  EXPECT_FALSE(store_->has(kWork, kNothingIsDeleted));
+  EXPECT_FALSE(store_->has(kWork, kDue));
   change([&](Transaction& transaction) { transaction.insert_staged(staged("a", "name")); });
-  EXPECT_TRUE(store_->has(kWork, kNothingIsDeleted));
-  EXPECT_FALSE(store_->has(kHome, kNothingIsDeleted));
+  EXPECT_TRUE(store_->has(kWork, kDue));
+  EXPECT_FALSE(store_->has(kHome, kDue));
 }
 
 TEST_F(TransactionTest, AHeldMessageIsDueWhileItMayBeTriedAgain) {
   change([](Transaction& transaction) {
     transaction.insert_known(
-        {.account = kWork, .state = RowState::held, .uid = {"a"}, .list_size = 1000, .reason = "refused", .tries = 2, .at = kAt});
+        {.account = kWork, .state = RowState::held, .uid = {"a"}, .list_size = 1000, .reason = "refused", .tries = 2, .at = kRead});
   });
-  EXPECT_TRUE(store_->has(kWork, kNothingIsDeleted));
-  auto work = kNothingIsDeleted;
+  EXPECT_TRUE(store_->has(kWork, kDue));
+  auto work = kDue;
   work.tries_max = 2;
   EXPECT_FALSE(store_->has(kWork, work));
-  work = kNothingIsDeleted;
+  work = kDue;
   work.message_size_max = 999;
   EXPECT_FALSE(store_->has(kWork, work));
   const RowId row = store_->messages(kWork)[0].id;
-  change([&](Transaction& transaction) { transaction.set_absent(row, kAt, 1); });
-  EXPECT_FALSE(store_->has(kWork, kNothingIsDeleted));
+  change([&](Transaction& transaction) { transaction.set_absent(row, kRead, 1); });
+  EXPECT_FALSE(store_->has(kWork, kDue));
 }
 
-TEST_F(TransactionTest, ADeletionIsDueOnceTheMessageIsOldEnough) {
-  RowId row = 0;
-  change([&](Transaction& transaction) { row = transaction.insert_staged(staged("a", "name")); });
-  change([&](Transaction& transaction) { transaction.record_published(row, true, kAt); });
-  auto work = kNothingIsDeleted;
-  EXPECT_FALSE(store_->has(kWork, work));
-  work.removed_if_stored_by = kAt - std::chrono::seconds(1);
-  EXPECT_FALSE(store_->has(kWork, work));
-  work.removed_if_stored_by = kAt;
-  EXPECT_TRUE(store_->has(kWork, work));
-  work.removed_if_stored_by = WallTime::max();
-  EXPECT_TRUE(store_->has(kWork, work));
-  work.deletions_max = 0;
-  EXPECT_FALSE(store_->has(kWork, work));
-  work.deletions_max = 3;
-  change([&](Transaction& transaction) { transaction.set_absent(row, kAt, 1); });
-  EXPECT_FALSE(store_->has(kWork, work));
-  change([&](Transaction& transaction) {
-    transaction.set_absent(row, std::nullopt, 0);
-    transaction.set_removable(row, false);
-  });
-  EXPECT_FALSE(store_->has(kWork, work));
+TEST_F(TransactionTest, TheOldestMessageThatMayBeDeletedIsToldOfEachClock) {
+  const auto reading = [](std::chrono::minutes later, bool synchronised) {
+    return ClockReading{.wall = kAt + later, .boot_id = "a boot", .since_boot = std::chrono::hours(5) + later, .synchronised = synchronised};
+  };
+  const auto publish = [&](const ClockReading& at, bool removable) {
+    RowId row = 0;
+    change([&](Transaction& transaction) {
+      NewStaged message = staged("a", "name");
+      message.at = at;
+      row = transaction.insert_staged(message);
+      transaction.record_published(row, removable, at);
+    });
+    return row;
+  };
+  const auto told = [&](std::uint32_t deletions_max = 3) {
+    std::vector<std::pair<ClockId, WallTime>> oldest;
+    for (const TakenTime& time : store_->oldest_removable(kWork, {.deletions_max = deletions_max, .tries_max = 3, .message_size_max = 1U << 30U})) oldest.emplace_back(time.clock, time.wall);
+    return oldest;
+  };
+  EXPECT_TRUE(told().empty());
+  publish(reading(0min, true), false);
+  EXPECT_TRUE(told().empty());
+  publish(reading(3min, true), true);
+  const RowId oldest = publish(reading(1min, true), true);
+  publish(reading(2min, true), true);
+  publish(reading(9min, false), true);
+  publish(reading(8min, false), true);
+  ASSERT_EQ(store_->clocks().size(), 3U);  // that of rows without a clock, and these two
+  EXPECT_THAT(told(), testing::ElementsAre(testing::Pair(1, kAt + 1min), testing::Pair(2, kAt + 8min)));
+  EXPECT_TRUE(told(0).empty());
+  change([&](Transaction& transaction) { transaction.count_deletion(oldest); });
+  EXPECT_THAT(told(1), testing::ElementsAre(testing::Pair(1, kAt + 2min), testing::Pair(2, kAt + 8min)));
+  change([&](Transaction& transaction) { transaction.set_absent(oldest, kRead, 1); });
+  EXPECT_THAT(told(), testing::ElementsAre(testing::Pair(1, kAt + 2min), testing::Pair(2, kAt + 8min)));
+  EXPECT_TRUE(store_->oldest_removable(kHome, {.deletions_max = 3, .tries_max = 3, .message_size_max = 1U << 30U}).empty());
 }
 
 TEST_F(TransactionTest, AMovedTransactionIsCommittedByItsNewOwner) {

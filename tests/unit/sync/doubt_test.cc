@@ -56,7 +56,7 @@ std::vector<MessageRow> rows_of(std::size_t count, Doubt doubt) {
 PlanPolicy keep() {
   PlanPolicy policy;
   policy.max_message_size = 1000;
-  policy.now = kNow;
+  policy.ages = test::ages_by_date(kNow);
   return policy;
 }
 

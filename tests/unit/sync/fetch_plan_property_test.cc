@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "support/row_dates.h"
 #include "sync/fetch_plan.h"
 
 namespace popsync::sync {
@@ -35,7 +36,7 @@ class Model {
   Model(std::mt19937_64& random, LeavePolicy::Kind leave) : random_(random) {
     policy_.leave.kind = leave;
     policy_.max_message_size = kLimit;
-    policy_.now = kNow;
+    policy_.ages = test::ages_by_date(kNow);
     policy_.complete_listings = 20;
     policy_.hides_messages = one_in(5);
     policy_.sizes_mean_something = !one_in(5);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "sync/fetch_plan.h"
 
+#include "support/row_dates.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -57,7 +59,7 @@ MessageRow held(state::RowId id, std::string uid, std::optional<std::uint64_t> s
 PlanPolicy keep() {
   PlanPolicy policy;
   policy.max_message_size = kLimit;
-  policy.now = kNow;
+  policy.ages = test::ages_by_date(kNow);
   return policy;
 }
 
@@ -271,12 +273,12 @@ TEST(FetchPlan, AgeRunsFromPublication) {
 }
 
 // durability 9
-TEST(FetchPlan, NothingIsDeletedByAgeWhileTheClockIsNotTrusted) {
+TEST(FetchPlan, NothingIsDeletedByAgeWhileNoAgeIsProved) {
   PlanPolicy policy = remove_after(1s);
-  policy.clock_trusted = false;
+  policy.ages = {};
   expect_nothing_to_do(plan({entry(1, "a", 10)}, {row(7, "a", 10)}, policy));
   policy = remove();
-  policy.clock_trusted = false;  // age plays no part in this
+  policy.ages = {};  // age plays no part in this
   EXPECT_THAT(removed(plan({entry(1, "a", 10)}, {row(7, "a", 10)}, policy)), ElementsAre(Pair(7, 1U)));
 }
 
@@ -486,10 +488,10 @@ TEST(FetchPlan, ARowIsNotForgottenInASessionThatComparesWithIt) {
   EXPECT_THAT(found.forget, IsEmpty());
 }
 
-TEST(FetchPlan, NothingIsForgottenWhileTheClockIsNotTrusted) {
+TEST(FetchPlan, NothingIsForgottenWhileNoAgeIsProved) {
   PlanPolicy policy = keep();
   policy.complete_listings = 100;
-  policy.clock_trusted = false;
+  policy.ages = {};
   EXPECT_THAT(plan({entry(1, "other", 10)}, {row(6, "other", 10), absent(row(7, "a", 10), kNow - 60 * 24h, 0)}, policy).forget, IsEmpty());
 }
 

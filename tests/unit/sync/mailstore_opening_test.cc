@@ -283,7 +283,7 @@ TEST_F(MailstoreOpeningTest, WhatAnAcceptedFolderLacksIsNeverDeletedOnTheServer)
   for (const std::string name : {"here", "gone"}) {
     const state::RowId row = transaction.insert_staged(
         {.account = account_.id, .mailstore = mailstore, .uid = pop3::UniqueId{name}, .list_size = 1, .prints = {}, .name = name});
-    transaction.record_published(row, true, WallTime{});
+    transaction.record_published(row, true, {});
   }
   transaction.commit();
   folder_.write("Mail/work/cur/here:2,S", "x");

@@ -109,14 +109,14 @@ class Site {
                                                                    .has_message_id = false},
                                                         .name = name,
                                                         .suspect = suspect,
-                                                        .at = clock_.wall()});
+                                                        .at = clock_.reading()});
     transaction.commit();
     return row;
   }
 
   void record_published(state::RowId row) {
     auto transaction = store_->begin();
-    transaction.record_published(row, true, clock_.wall());
+    transaction.record_published(row, true, clock_.reading());
     transaction.commit();
   }
 

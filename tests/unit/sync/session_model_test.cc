@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "support/row_dates.h"
 #include "support/thoroughness.h"
 #include "sync/fetch_plan.h"
 #include "sync/rekeying.h"
@@ -45,7 +46,7 @@ class World {
  public:
   explicit World(std::mt19937_64& random) : random_(random) {
     policy_.max_message_size = 1ULL << 40U;
-    policy_.now = from_unix_seconds(1'700'000'000);
+    policy_.ages = test::ages_by_date(now_);
     const std::vector<LeavePolicy> policies = {
         {}, {}, {.kind = LeavePolicy::Kind::remove, .age = {}}, {.kind = LeavePolicy::Kind::remove_after, .age = std::chrono::hours(60)}};
     policy_.leave = policies[random_() % policies.size()];
@@ -55,7 +56,8 @@ class World {
   }
 
   void change() {
-    policy_.now += std::chrono::hours(random_() % 40);
+    now_ += std::chrono::hours(random_() % 40);
+    policy_.ages = test::ages_by_date(now_);
     if (numbers_days_ && one_in(5)) return begin_day();
     for (std::size_t i = random_() % 4; i > 0; --i) arrive();
     if (one_in(3)) depart();
@@ -329,14 +331,14 @@ class World {
     row.list_size = entry.list_size;
     row.removable = state == RowState::published;
     row.has_message_id = true;
-    row.stored_at = policy_.now;
+    row.stored_at = now_;
     known_.push_back({.row = row, .content = content});
     return row.id;
   }
 
   void set_absent(RowId id, bool absent) {
     MessageRow& row = at(id).row;
-    row.absent_since = absent ? std::optional(policy_.now) : std::nullopt;
+    row.absent_since = absent ? std::optional(now_) : std::nullopt;
     row.absent_since_listing = absent ? std::optional(policy_.complete_listings) : std::nullopt;
   }
 
@@ -347,6 +349,7 @@ class World {
   }
 
   std::mt19937_64& random_;
+  WallTime now_ = from_unix_seconds(1'700'000'000);
   PlanPolicy policy_;
   std::vector<Message> box_;
   std::vector<Message> departed_;  // delivered once, gone now
