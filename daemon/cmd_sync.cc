@@ -219,6 +219,7 @@ int cmd_sync(Program& program) {
   const auto accounts = program.chosen_accounts();
   const StopOnSignal stop;
   const auto store = open_state(program);
+  store->bring_times_back(store->accounts(), system_clock().wall());
   delivery::SyncPool pool;
   const sync::SyncServices services{.store = *store,
                                     .fs = real_fs(),

@@ -43,8 +43,9 @@ void log_report(const sync::SyncReport& report, const std::string& mailstore) {
 std::optional<schedule::Result> last_result(const state::AccountRow& row) {
   schedule::Result result{
       .error = {}, .login_delay = sync::honoured_login_delay(row.login_delay), .secret_worked = row.secret_worked, .refusals = row.refusals};
-  if (row.last_success == row.last_attempt) return result;
-  if (!row.last_error || row.last_error->at != row.last_attempt) return std::nullopt;
+  const bool failed = row.consecutive_failures > 0;
+  if (!failed && row.last_success == row.last_attempt) return result;
+  if (!failed || !row.last_error || row.last_error->at != row.last_attempt) return std::nullopt;
   result.error = error_code_named(row.last_error->code).value_or(ErrorCode::bug);
   return result;
 }
@@ -183,9 +184,12 @@ void DaemonApp::reload() {
 // Another popsync has synced: an account that we had given up on, or are waiting for, is well again; or it has failed once more, and that counts.
 void DaemonApp::look_at_state() {
   try {
+    const WallTime now = system_clock().wall();
+    store_->bring_times_back(store_->accounts(), now);
     for (const state::AccountRow& row : store_->accounts()) {
       const std::lock_guard lock(mutex_);
       WallTime& seen = sessions_seen_[row.name];
+      if (seen > now) seen = {};  // the clock was ahead then
       if (!row.last_attempt || *row.last_attempt <= seen) continue;
       seen = *row.last_attempt;
       if (const auto result = last_result(row)) scheduler_.record_elsewhere(row.name, *result);
@@ -238,7 +242,7 @@ void DaemonApp::on_planned(const std::vector<schedule::Planned>& planned) {
       if (!generation_->scheduled.contains(plan.account)) continue;  // gone meanwhile, by a reload
       const auto before = plans_.find(plan.account);
       const bool turned = before != plans_.end() && before->second.needs_operator != plan.needs_operator;
-      urgent = urgent || turned || plan.needs_operator;
+      urgent = urgent || turned || plan.needs_operator || plan.refused;  // a restart must not try it again
       plans_[plan.account] = plan;
       unwritten_.push_back(plan.account);
     }
@@ -266,7 +270,7 @@ void DaemonApp::flush_plans() {
   if (plans.empty()) return;
   try {
     auto transaction = store_->begin();
-    for (const schedule::Planned& plan : plans) transaction.set_plan(plan.account, plan.next_sync, plan.needs_operator);
+    for (const schedule::Planned& plan : plans) transaction.set_plan(plan.account, plan.next_sync, plan.delay, plan.needs_operator);
     transaction.commit();
   } catch (const Error& error) {
     log_warning("", error.what());  // only told to `status`; the next plan is written again
@@ -291,6 +295,7 @@ std::shared_ptr<DaemonApp::Generation> DaemonApp::generation() const {
 }
 
 std::vector<schedule::Account> DaemonApp::scheduled_accounts() {
+  store_->bring_times_back(store_->accounts(), system_clock().wall());
   std::map<std::string, state::AccountRow> rows;
   for (state::AccountRow& row : store_->accounts()) rows.emplace(row.name, std::move(row));
   const auto current = generation();

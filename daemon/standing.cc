@@ -60,7 +60,8 @@ schedule::Standing standing_of(const state::AccountRow& row, const std::string& 
 Error left_out(const state::AccountRow& row) {
   POPSYNC_ASSERT(row.last_error);
   const std::string later = row.next_sync ? ", without a word of yours it is tried again from " + rfc3339_utc(*row.next_sync) + " on" : "";
-  return {error_code_named(row.last_error->code).value_or(ErrorCode::bug), "not tried, it needs an operator: " + row.last_error->message,
+  return {error_code_named(row.last_error->code).value_or(ErrorCode::bug),
+          (row.needs_operator ? "not tried, it needs an operator: " : "not tried again yet: ") + row.last_error->message,
           "`popsync sync " + row.name + "` tries it at once" + later};
 }
 
@@ -76,12 +77,16 @@ void record_plan(state::StateStore& store, const config::Account& account, const
       {.error = report.error->code(), .login_delay = report.login_delay, .secret_worked = report.secret_worked, .refusals = report.refusals},
       account.interval, now, schedule::random_fraction());
   std::optional<WallTime> next_sync;
-  if (due) next_sync = clock.wall() + std::chrono::duration_cast<WallTime::duration>(*due - now);
+  std::chrono::seconds delay{};
+  if (due) {
+    next_sync = clock.wall() + std::chrono::duration_cast<WallTime::duration>(*due - now);
+    delay = std::chrono::ceil<std::chrono::seconds>(*due - now);
+  }
   try {
     const auto row = store.account_named(account.name);
-    if (!row || (!plan.needs_operator() && !row->needs_operator)) return;
+    if (!row || (!plan.needs_operator() && !plan.refused() && !row->needs_operator)) return;
     auto transaction = store.begin();
-    transaction.set_plan(account.name, next_sync, plan.needs_operator());
+    transaction.set_plan(account.name, next_sync, delay, plan.needs_operator());
     transaction.commit();
   } catch (const Error& error) {
     log_warning(account.name, error.what());
@@ -90,9 +95,9 @@ void record_plan(state::StateStore& store, const config::Account& account, const
 
 void forgive(state::StateStore& store, const std::string& account_name) {
   const auto row = store.account_named(account_name);
-  if (!row || !row->needs_operator) return;
+  if (!row || (!row->needs_operator && !row->next_sync)) return;
   auto transaction = store.begin();
-  transaction.set_plan(account_name, std::nullopt, false);
+  transaction.set_plan(account_name, std::nullopt, {}, false);
   transaction.commit();
 }
 

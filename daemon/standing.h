@@ -22,8 +22,8 @@ schedule::Standing standing_of(const state::AccountRow& row, const std::string& 
 // What is told of an account that is left to its operator: the code of its last error, and what tries it again.
 Error left_out(const state::AccountRow& row);
 
-// A one-pass sync of the account has ended: if it needs an operator, or did, the state tells when it is to be tried again, as the daemon's plans do.
-// `before`: as it stood; empty if the sync named it, which is an operator's word. Trouble with the state is logged.
+// A one-pass sync of the account has ended: if it needs an operator, or did, or its login was refused, the state tells when it is to be tried again,
+// as the daemon's plans do. `before`: as it stood; empty if the sync named it, which is an operator's word. Trouble with the state is logged.
 void record_plan(state::StateStore& store, const config::Account& account, const schedule::Standing& before, const sync::SyncReport& report);
 
 // An operator's command has set things right for the account: the next sync is not kept from it.

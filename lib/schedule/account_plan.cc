@@ -27,13 +27,15 @@ bool lies_with_server(ErrorCode code) {
 }  // namespace
 
 bool left_to_operator(const Standing& standing, WallTime now) {
-  if (!standing.needs_operator || !standing.last_error || !lies_with_server(*standing.last_error)) return false;
-  return !standing.next_sync || now < *standing.next_sync;
+  if (!standing.last_error || !lies_with_server(*standing.last_error)) return false;
+  if (!standing.needs_operator && *standing.last_error != ErrorCode::login_refused) return false;
+  return standing.next_sync ? now < *standing.next_sync : standing.needs_operator;
 }
 
 AccountPlan::AccountPlan(const Account& account, WallTime wall, SteadyTime now) : login_delay_(account.login_delay) {
-  if (const Standing& standing = account.standing; standing.needs_operator) {
-    needs_operator_ = true;
+  if (const Standing& standing = account.standing; standing.needs_operator || standing.last_error == ErrorCode::login_refused) {
+    needs_operator_ = standing.needs_operator;
+    refused_ = standing.last_error == ErrorCode::login_refused;
     failures_ = standing.failures;
     if (standing.last_error) times_[static_cast<std::size_t>(classify(*standing.last_error))] = standing.failures;
   }
@@ -65,6 +67,7 @@ std::optional<SteadyTime> AccountPlan::record(const Result& result, std::chrono:
   }
   if (outcome != Outcome::success && outcome != Outcome::lock_held && outcome != Outcome::login_delay) ++failures_;
   needs_operator_ = needs_operator_ || next.needs_operator;
+  refused_ = outcome == Outcome::login_refused;
   if (!next.delay) return std::nullopt;
   return allowed(now + *next.delay);
 }
@@ -73,6 +76,7 @@ void AccountPlan::forgive() {
   times_ = {};
   failures_ = 0;
   needs_operator_ = false;
+  refused_ = false;
 }
 
 SteadyTime AccountPlan::allowed(SteadyTime wanted) const { return std::max(wanted, login_not_before_); }

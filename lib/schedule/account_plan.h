@@ -22,8 +22,9 @@ struct Standing {
 };
 
 // Is the account to be left alone until an operator has done something, or until the time that was planned for it has come? Asked by whoever starts
-// with nothing but the state: a daemon, and a sync that does not name the account. Trouble on this machine is looked at again: it is no server's
-// concern, and who has put the disk right expects the next sync to notice.
+// with nothing but the state: a daemon, and a sync that does not name the account. A refused login waits its time, whoever starts how often:
+// providers lock accounts for logins. Trouble on this machine is looked at again: it is no server's concern, and who has put the disk right expects
+// the next sync to notice.
 bool left_to_operator(const Standing& standing, WallTime now);
 
 // An enabled account as the configuration and the state tell it.
@@ -61,6 +62,8 @@ class AccountPlan {
   [[nodiscard]] SteadyTime allowed(SteadyTime wanted) const;
   // Sticky: a network that fails after a refused login does not make the login right. Ends with a success or forgive().
   [[nodiscard]] bool needs_operator() const { return needs_operator_; }
+  // The last session ended with a refused login.
+  [[nodiscard]] bool refused() const { return refused_; }
   // Since the last success or forgive(). To find the lock held or to come too early is no failure.
   [[nodiscard]] unsigned failures() const { return failures_; }
 
@@ -70,6 +73,7 @@ class AccountPlan {
   SteadyTime login_not_before_ = SteadyTime::min();
   unsigned failures_ = 0;
   bool needs_operator_ = false;
+  bool refused_ = false;
 };
 
 }  // namespace popsync::schedule

@@ -282,10 +282,15 @@ void Scheduler::report_plans() {
       if (found == entries_.end() || found->second.running) continue;  // a running one has a new plan soon
       Planned planned{.account = name,
                       .next_sync = {},
+                      .delay = {},
                       .consecutive_failures = found->second.plan.failures(),
-                      .needs_operator = found->second.plan.needs_operator()};
-      if (const auto due = queue_.due_of(name))
-        planned.next_sync = clock_.wall() + std::chrono::duration_cast<WallTime::duration>(*due - clock_.steady());
+                      .needs_operator = found->second.plan.needs_operator(),
+                      .refused = found->second.plan.refused()};
+      if (const auto due = queue_.due_of(name)) {
+        const auto delay = *due - clock_.steady();
+        planned.next_sync = clock_.wall() + std::chrono::duration_cast<WallTime::duration>(delay);
+        planned.delay = std::chrono::ceil<std::chrono::seconds>(delay);
+      }
       plans.push_back(std::move(planned));
     }
   }

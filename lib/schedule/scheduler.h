@@ -36,8 +36,10 @@ constexpr std::chrono::seconds kSleepMin{30};
 struct Planned {
   std::string account;
   std::optional<WallTime> next_sync = {};  // empty: not before a reload or a sync that names the account
+  std::chrono::seconds delay{};            // so far ahead it is now
   unsigned consecutive_failures = 0;
   bool needs_operator = false;
+  bool refused = false;  // the login, in the last session
 };
 
 // Fed to the service manager's watchdog from the scheduler's own loop: it stops when the loop does.

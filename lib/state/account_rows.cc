@@ -24,6 +24,7 @@ AccountRow read_account(SQLite::Statement& row) {
                                    .hint = row.getColumn("error_hint").getString()};
   }
   account.next_sync = time_at(row.getColumn("next_sync"));
+  account.next_sync_delay = std::chrono::seconds(row.getColumn("next_sync_delay").getInt64());
   account.needs_operator = flag_at(row.getColumn("needs_operator"));
   account.secret_worked = flag_at(row.getColumn("secret_worked"));
   account.delivered_total = count_at(row.getColumn("delivered_total"));
@@ -152,11 +153,12 @@ void Transaction::add_delivered(std::string_view account, std::uint64_t messages
   });
 }
 
-void Transaction::set_plan(std::string_view account_name, std::optional<WallTime> next_sync, bool needs_operator) {
-  hold_->run("UPDATE account SET next_sync = ?, needs_operator = ? WHERE name = ?", [&](SQLite::Statement& row) {
+void Transaction::set_plan(std::string_view account_name, std::optional<WallTime> next_sync, std::chrono::seconds delay, bool needs_operator) {
+  hold_->run("UPDATE account SET next_sync = ?, next_sync_delay = ?, needs_operator = ? WHERE name = ?", [&](SQLite::Statement& row) {
     bind_time(row, 1, next_sync);
-    row.bind(2, needs_operator ? 1 : 0);
-    row.bind(3, std::string(account_name));
+    row.bind(2, next_sync ? static_cast<std::int64_t>(delay.count()) : 0);
+    row.bind(3, needs_operator ? 1 : 0);
+    row.bind(4, std::string(account_name));
   });
 }
 

@@ -168,6 +168,9 @@ struct LastError {
   std::string hint;
 };
 
+// What a planned time without a delay of its own may be ahead at most: the longest that popsync 0.1.0 planned for an ordinary interval.
+constexpr std::chrono::hours kDelayUntold{24};
+
 // What is told about an account beside its messages; losing a minute of it does no harm.
 struct AccountRow {
   std::string id;  // 16 hex digits
@@ -179,6 +182,7 @@ struct AccountRow {
   std::uint32_t consecutive_failures = 0;
   std::optional<LastError> last_error;
   std::optional<WallTime> next_sync;
+  std::chrono::seconds next_sync_delay{};  // so far ahead it was when it was planned; 0: by popsync 0.1.0, which did not tell
   bool needs_operator = false;
   bool secret_worked = false;
   std::uint64_t delivered_total = 0;
@@ -199,6 +203,9 @@ struct AccountRow {
   std::string marker;                             // net::Marker learnt from this server
   std::string policy;                             // leave_on_server at the last session
 };
+
+// Of the times of an account that lie further ahead of now than they can the latest, if there is one.
+std::optional<WallTime> latest_time_ahead(const AccountRow& account, WallTime now);
 
 // After this many settlements with equal content the server's sizes say nothing (durability: size_unstable).
 constexpr std::uint32_t kEqualSettlementsMax = 3;

@@ -12,6 +12,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -100,6 +101,9 @@ class StateStore {
   std::vector<TakenTime> oldest_removable(std::string_view account_id, const Removable& which);
   // In the order in which they began.
   std::vector<ClockRow> clocks();
+  // What happened ahead of now did so by a clock that was ahead: its time becomes now, in the state. What is planned further ahead than its own delay
+  // is planned anew, so far from now. Writes only where there is such a time, and then warns once. Whether there was one.
+  bool bring_times_back(std::span<const AccountRow> accounts, WallTime now);
   // Before times are read and stored: the clock is in the table, and so is this boot's first session. Writes only where the clock is a new one.
   void note_clock(const ClockReading& now);
   // Empty if nothing was learnt yet. From the first call on this process counts as one that uses it; if an earlier one ended badly, what was

@@ -44,7 +44,10 @@ class Transaction {
 
   void insert_account(const AccountRow& account);
   void update_account(const AccountRow& account);  // everything but the id, the totals and next_sync
-  void set_plan(std::string_view account_name, std::optional<WallTime> next_sync, bool needs_operator);
+  // `next_sync`: `delay` from the moment it was planned; empty: not by itself.
+  void set_plan(std::string_view account_name, std::optional<WallTime> next_sync, std::chrono::seconds delay, bool needs_operator);
+  // See StateStore::bring_times_back().
+  void bring_times_back(std::string_view account, WallTime now);
   void add_delivered(std::string_view account, std::uint64_t messages, std::uint64_t octets);
   void forget_account(std::string_view id);
   // In the place of what was remembered of the account's server before.

@@ -63,7 +63,7 @@ class AccountSync {
     server_ = stored_server_ = services_.store.server_memory(account_->id);  // recovery may have taken rows away, and with them the listing
     space_.need(mailstore ? &*mailstore : nullptr, 0);
     if (mailstore) refuse_if_undurable(*mailstore);
-    services_.store.note_clock(services_.clock.reading());
+    bring_times_back();
     if (const auto not_before = login_not_before(*account_, services_.clock.wall())) return decline(*not_before);
     try {
       if (hold_session(mailstore)) hold_session_apart(mailstore);
@@ -91,6 +91,13 @@ class AccountSync {
   }
 
  private:
+  // The daemon meets here that the clock was put right while it ran.
+  void bring_times_back() {
+    services_.store.note_clock(services_.clock.reading());
+    if (!services_.store.bring_times_back({&*account_, 1}, services_.clock.wall())) return;
+    account_ = stored_ = services_.store.account(account_->id);
+  }
+
   void count_refusal() {
     if (account_->tried_with != request_.tried_with) account_->refusals = 0;
     account_->tried_with = request_.tried_with;

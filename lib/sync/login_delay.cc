@@ -13,8 +13,8 @@ std::optional<WallTime> login_not_before(const state::AccountRow& account, WallT
   const std::chrono::seconds delay = honoured_login_delay(account.login_delay);  // an earlier popsync stored what was announced
   if (!account.last_login || delay <= std::chrono::seconds(0)) return std::nullopt;
   // The wall clock alone is common to all processes.
-  if (*account.last_login - now > delay) return std::nullopt;
-  const WallTime not_before = *account.last_login + delay;
+  const WallTime login = *account.last_login - now > kClockStep ? now : *account.last_login;
+  const WallTime not_before = login + delay;
   if (now >= not_before) return std::nullopt;
   return not_before;
 }

@@ -17,7 +17,7 @@ constexpr std::chrono::seconds kLoginDelayMax = std::chrono::days(1);
 // Of the delay that a server announced, what it is given.
 std::chrono::seconds honoured_login_delay(std::chrono::seconds announced);
 
-// When the account may log in again; empty: now. A last login that lies further ahead than a delay is a clock that was put back, and forgotten.
+// When the account may log in again; empty: now. A last login that lies ahead was noted by a clock that was ahead: it was now.
 std::optional<WallTime> login_not_before(const state::AccountRow& account, WallTime now);
 // The server has just accepted a login; `delay` is what it is given.
 void note_login(state::AccountRow& account, std::chrono::seconds delay, WallTime now);

@@ -13,6 +13,7 @@
 #include "support/maildrop_server.h"
 #include "support/message_corpus.h"
 #include "support/program_home.h"
+#include "support/stored_state.h"
 
 namespace popsync::test {
 namespace {
@@ -27,7 +28,7 @@ struct RefusedLogin : testing::Test {
   }
   int sync() { return home.run({"sync"}).status; }
   void refuse_three_times() {
-    for (int i = 0; i < 3; ++i) EXPECT_EQ(sync(), 77);
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(home.run({"sync", "home"}).status, 77);  // named: at once
   }
   [[nodiscard]] std::size_t refusals() const { return server.record().credentials.size(); }
   [[nodiscard]] std::string state() const { return json_at(home.run({"status", "--json"}).out, "accounts[0].state"); }
@@ -117,6 +118,43 @@ TEST_F(RefusedLogin, OfASecretThatHasWorkedWaitsAnHour) {
   EXPECT_EQ(server.record().sessions, 0U);
   EXPECT_EQ(home.run({"sync", "home"}).status, 0);
   EXPECT_EQ(sync(), 0);
+}
+
+// Restarts, and a `popsync sync` by cron, are no word of an operator.
+TEST_F(RefusedLogin, IsNotTriedBeforeItsTimeByTenRestartsAndCron) {
+  EXPECT_EQ(sync(), 77);
+  // The first wait is half a minute; this test must not be quicker than that.
+  change_state(home.state_dir(), "UPDATE account SET next_sync = next_sync + 3600, next_sync_delay = 3640");
+  EXPECT_NE(state(), "needs_operator");
+  for (int i = 0; i < 10; ++i) {
+    const ProgramResult cron = home.run({"sync"});
+    EXPECT_EQ(cron.status, 77);
+    EXPECT_THAT(cron.err, AllOf(HasSubstr("not tried again yet: login as alice refused"), HasSubstr("tried again from 20")));
+    const auto daemon = home.start({"run"});
+    EXPECT_TRUE(daemon->wait_for_err("not tried again yet"));
+    daemon->signal(i % 2 == 0 ? SIGTERM : SIGKILL);
+    daemon->wait();
+  }
+  EXPECT_EQ(refusals(), 1U);
+  change_state(home.state_dir(), "UPDATE account SET next_sync = unixepoch() - 1");
+  EXPECT_EQ(sync(), 77);
+  EXPECT_EQ(refusals(), 2U);
+}
+
+TEST_F(RefusedLogin, InADaemonThatIsKilledAtOnceIsNotTriedByTheNext) {
+  const auto first = home.start({"run"});
+  EXPECT_TRUE(first->wait_for_err("login as alice refused"));
+  const auto planned = [&] { return json_at(home.run({"status", "--json"}).out, "accounts[0].next_sync") != "null"; };
+  for (int i = 0; i < 1000 && !planned(); ++i) continue;  // it is written behind the words
+  ASSERT_TRUE(planned());
+  first->signal(SIGKILL);
+  first->wait();
+  change_state(home.state_dir(), "UPDATE account SET next_sync = next_sync + 3600, next_sync_delay = 3640");
+  const auto second = home.start({"run"});
+  EXPECT_TRUE(second->wait_for_err("not tried again yet"));
+  second->signal(SIGTERM);
+  second->wait();
+  EXPECT_EQ(refusals(), 1U);
 }
 
 TEST_F(RefusedLogin, OfSyncsByHandKeepsADaemonFromTryingToo) {

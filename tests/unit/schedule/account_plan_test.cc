@@ -105,11 +105,31 @@ TEST(LeftToOperator, IsWhatNeedsOneUntilItsTimeHasCome) {
   EXPECT_TRUE(left({.needs_operator = true, .last_error = ErrorCode::login_refused}));
   EXPECT_TRUE(left({.needs_operator = true, .last_error = ErrorCode::login_refused, .next_sync = kWall + 1s}));
   EXPECT_FALSE(left({.needs_operator = true, .last_error = ErrorCode::login_refused, .next_sync = kWall}));
+  // A refused login waits its time also where nobody is needed yet.
+  EXPECT_TRUE(left({.failures = 1, .last_error = ErrorCode::login_refused, .next_sync = kWall + 1s}));
+  EXPECT_FALSE(left({.failures = 1, .last_error = ErrorCode::login_refused, .next_sync = kWall}));
+  EXPECT_FALSE(left({.failures = 1, .last_error = ErrorCode::login_refused}));
+  EXPECT_FALSE(left({.failures = 1, .last_error = ErrorCode::network, .next_sync = kWall + 1s}));
   // Trouble on this machine, and what passes by itself.
   EXPECT_FALSE(left({.needs_operator = true, .last_error = ErrorCode::io_error, .next_sync = kWall + 1h}));
   EXPECT_FALSE(left({.needs_operator = true, .last_error = ErrorCode::network, .next_sync = kWall + 1h}));
   EXPECT_FALSE(left({.needs_operator = true, .last_error = ErrorCode::mailstore_unavailable, .next_sync = kWall + 1h}));
   EXPECT_FALSE(left({.needs_operator = true, .last_error = ErrorCode::secret_unavailable, .next_sync = kWall + 1h}));
+}
+
+TEST(AccountPlan, TellsThatTheLastLoginWasRefused) {
+  AccountPlan plan = fresh();
+  record(plan, {.error = ErrorCode::login_refused});
+  EXPECT_TRUE(plan.refused());
+  record(plan, {.error = ErrorCode::network});
+  EXPECT_FALSE(plan.refused());
+  const Account refused{.name = "work", .standing = {.failures = 1, .last_error = ErrorCode::login_refused, .next_sync = kWall + 1s}};
+  AccountPlan again(refused, kWall, kNow);
+  EXPECT_TRUE(again.refused());
+  EXPECT_FALSE(again.needs_operator());
+  EXPECT_EQ(again.failures(), 1U);
+  again.forgive();
+  EXPECT_FALSE(again.refused());
 }
 
 TEST(AccountPlan, ForgivenAccountHasThreeTriesAgain) {

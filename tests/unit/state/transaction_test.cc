@@ -196,11 +196,12 @@ TEST_F(TransactionTest, UpdateKeepsEverythingButIdTotalsAndPlan) {
 }
 
 TEST_F(TransactionTest, ThePlanIsKeptByName) {
-  change([](Transaction& transaction) { transaction.set_plan("work", kAt, true); });
+  change([](Transaction& transaction) { transaction.set_plan("work", kAt, 90s, true); });
   EXPECT_EQ(store_->account(kWork)->next_sync, kAt);
+  EXPECT_EQ(store_->account(kWork)->next_sync_delay, 90s);
   EXPECT_TRUE(store_->account(kWork)->needs_operator);
   EXPECT_FALSE(store_->account(kHome)->next_sync.has_value());
-  change([](Transaction& transaction) { transaction.set_plan("work", std::nullopt, false); });
+  change([](Transaction& transaction) { transaction.set_plan("work", std::nullopt, {}, false); });
   EXPECT_FALSE(store_->account(kWork)->next_sync.has_value());
   EXPECT_FALSE(store_->account(kWork)->needs_operator);
 }

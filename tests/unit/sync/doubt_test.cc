@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 
+#include "support/row_dates.h"
 #include "sync/fetch_plan.h"
 #include "sync/sample.h"
 #include "sync/top_use.h"
