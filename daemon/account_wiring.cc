@@ -64,7 +64,8 @@ sync::AccountSettings sync_settings(const config::Account& account) {
                                  .max_message_size = account.max_message_size,
                                  .min_free_space = account.min_free_space,
                                  .rset_before_quit = account.rset_before_quit,
-                                 .skip_first_message = account.skip_first_message};
+                                 .skip_first_message = account.skip_first_message,
+                                 .port_counts = account.port_counts};
   // Below that no message is held for its size: nothing can be written at all, as on a full disk.
   const auto limit = file_size_limit();
   if (limit && *limit >= sync::kSmallFileOctets && *limit < settings.max_message_size) {

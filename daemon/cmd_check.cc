@@ -20,6 +20,7 @@
 #include "sync/fetch_plan.h"
 #include "sync/free_space.h"
 #include "sync/login_delay.h"
+#include "sync/lost_state.h"
 #include "sync/mailstore_opening.h"
 #include "sync/plan_policy.h"
 #include "sync/suspension.h"
@@ -161,7 +162,7 @@ class AccountCheck {
     delivery::refuse_unsuitable(maildir, found, account_.name);
     need_makeable(maildir);
     const std::string path = escaped(maildir);
-    if (std::ranges::any_of(found.accounts, [this](const delivery::MailstoreId::Account& each) { return is_lost(each); })) {
+    if (std::ranges::any_of(found.accounts, [&](const delivery::MailstoreId::Account& each) { return is_lost(each, found); })) {
       warn("mailstore", path + " was filled for this account under a state that is gone",
            "the next sync learns from the names of its files what is here, and fetches the rest");
       return;
@@ -177,9 +178,9 @@ class AccountCheck {
   }
 
   // The Maildir remembers the account, and the state does not.
-  [[nodiscard]] bool is_lost(const delivery::MailstoreId::Account& line) const {
+  [[nodiscard]] bool is_lost(const delivery::MailstoreId::Account& line, const delivery::Inspection& found) const {
     if (stored_ || (store_ != nullptr && store_->account(line.id))) return false;
-    return sync::same_maildrop(line.host, line.user, {.name = account_.name, .host = account_.endpoint.host, .user = account_.user});
+    return sync::is_remembered_as(line, found.accounts, sync::configured_mailstore(sync_settings(account_)).account);
   }
 
   void mbox(const sync::MailstoreTarget& target, bool used) {

@@ -10,6 +10,7 @@
 #include "base/escape.h"
 #include "base/format.h"
 #include "base/log.h"
+#include "base/port.h"
 #include "log_setup.h"
 #include "observe/service_manager.h"
 #include "observe/signal_thread.h"
@@ -307,7 +308,7 @@ std::vector<schedule::Account> DaemonApp::scheduled_accounts() {
     if (found == rows.end() || found->second.user != account.user) continue;
     const state::AccountRow& row = found->second;
     accounts.back().standing = standing_of(row, tried_with(account, current->config));
-    if (row.host == account.endpoint.host) {
+    if (row.host == account.endpoint.host && (row.port == 0 || same_port(row.port, account.endpoint.port))) {
       accounts.back().login_delay = sync::honoured_login_delay(row.login_delay);
       accounts.back().last_login = row.last_login;
     }

@@ -12,6 +12,7 @@
 #include "base/format.h"
 #include "base/nearest.h"
 #include "sync/account_identity.h"
+#include "sync/lost_state.h"
 
 namespace popsync {
 
@@ -27,7 +28,7 @@ StoredAccounts::StoredAccounts(state::StateStore* store, const Program& program)
 }
 
 std::optional<state::AccountRow> StoredAccounts::of(const config::Account& account) const {
-  const sync::AccountDecision decision = sync::decide_account({account.name, account.endpoint.host, account.user}, configured_, rows_);
+  const sync::AccountDecision decision = sync::decide_account(sync::configured_mailstore(sync_settings(account)).account, configured_, rows_);
   switch (decision.match) {
     case sync::AccountMatch::fresh: return std::nullopt;
     case sync::AccountMatch::known:
@@ -45,7 +46,8 @@ void refuse_unknown_to_state(const Program& program, state::StateStore* store, c
   const std::string unknown = "the state knows no account \"" + escaped(name) + "\"";
   const auto rows = store == nullptr ? std::vector<state::AccountRow>{} : store->accounts();
   if (const config::Account* account = program.config.find(name); account != nullptr) {
-    const sync::AccountDecision decision = sync::decide_account({name, account->endpoint.host, account->user}, program.account_names(), rows);
+    const sync::AccountDecision decision =
+        sync::decide_account(sync::configured_mailstore(sync_settings(*account)).account, program.account_names(), rows);
     if (decision.match == sync::AccountMatch::taken_over) {
       throw Error(ErrorCode::unknown_account, unknown + ": it keeps that account under the name " + decision.old_name,
                   "say `popsync " + command + " " + decision.old_name + "`, or call it " + decision.old_name + " in the configuration too");

@@ -3,11 +3,13 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <utility>
 
 #include "base/escape.h"
+#include "base/port.h"
 #include "config/config_keys.h"
 #include "config/host_name.h"
 #include "config/templates.h"
@@ -16,9 +18,6 @@ namespace popsync::config {
 namespace {
 
 using secrets::SourceKind;
-
-constexpr std::uint16_t kPortImplicitTls = 995;
-constexpr std::uint16_t kPortPlain = 110;
 
 Origin origin_of(const Account& account, const std::string& key) {
   const auto found = account.origins.find(key);
@@ -140,6 +139,26 @@ void expand_templates(Account& account, const std::string& home, Diagnostics& di
   for (std::string& word : secret.command) word = expansion.below_home(key, expansion.word(key, word, false));
 }
 
+// Of enabled accounts with one user at one host, each behind the first.
+void compare_ports(const std::vector<Account*>& sharing, Diagnostics& diagnostics, Diagnostics& warnings) {
+  bool warned = false;
+  for (auto account = sharing.begin(); account != sharing.end(); ++account) {
+    if (!(*account)->enabled) continue;
+    const auto enabled = std::find_if(sharing.begin(), account, [](const Account* other) { return other->enabled; });
+    if (enabled == account) continue;
+    const auto same = std::find_if(
+        sharing.begin(), account, [&](const Account* other) { return other->enabled && same_port(other->endpoint.port, (*account)->endpoint.port); });
+    const Account& other = same == account ? **enabled : **same;
+    const std::string both = fmt::format("accounts \"{}\" ({}) and \"{}\" both read user \"{}\" at {}", other.name, place_text(other.origin),
+                                         (*account)->name, escaped((*account)->user), escaped((*account)->endpoint.host));
+    if (same != account) {
+      diagnostics.push_back({(*account)->origin, both + ", expected one of them, or enabled = false"});
+    } else if (!std::exchange(warned, true)) {
+      warnings.push_back({(*account)->origin, both + ", on different ports; right for tunnels to different servers, else each message comes twice"});
+    }
+  }
+}
+
 }  // namespace
 
 void complete_account(Account& account, const std::string& home, Diagnostics& diagnostics) {
@@ -164,16 +183,14 @@ void warn_about(const Account& account, Diagnostics& warnings) {
   }
 }
 
-void refuse_shared_maildrops(const std::vector<Account>& accounts, Diagnostics& diagnostics) {
-  std::map<std::pair<std::string, std::string>, const Account*> owners;
-  for (const Account& account : accounts) {
-    if (!account.enabled || account.user.empty() || account.endpoint.host.empty()) continue;
-    const auto [owner, alone] = owners.try_emplace({lower_case(account.endpoint.host), account.user}, &account);
-    if (alone) continue;
-    diagnostics.push_back(
-        {account.origin,
-         fmt::format("accounts \"{}\" ({}) and \"{}\" both read user \"{}\" at {}, expected one of them, or enabled = false", owner->second->name,
-                     place_text(owner->second->origin), account.name, escaped(account.user), escaped(account.endpoint.host))});
+void compare_maildrops(std::vector<Account>& accounts, Diagnostics& diagnostics, Diagnostics& warnings) {
+  std::map<std::pair<std::string, std::string>, std::vector<Account*>> namesakes;
+  for (Account& account : accounts) {
+    if (!account.user.empty() && !account.endpoint.host.empty()) namesakes[{lower_case(account.endpoint.host), account.user}].push_back(&account);
+  }
+  for (const auto& [maildrop, sharing] : namesakes) {
+    for (Account* account : sharing) account->port_counts = sharing.size() > 1;
+    compare_ports(sharing, diagnostics, warnings);
   }
 }
 

@@ -17,7 +17,8 @@ void complete_account(Account& account, const std::string& home, Diagnostics& di
 // Harmless, but hardly meant: a port that belongs to the other TLS mode, pins that nothing looks at.
 void warn_about(const Account& account, Diagnostics& warnings);
 
-// Two enabled accounts with one user at one host: they would take each other's messages and lock each other out.
-void refuse_shared_maildrops(const std::vector<Account>& accounts, Diagnostics& diagnostics);
+// Two enabled accounts with one user at one host would take each other's messages and lock each other out: a mistake if their ports lead to one
+// server, else one warning, for they may be tunnels. Sets Account::port_counts.
+void compare_maildrops(std::vector<Account>& accounts, Diagnostics& diagnostics, Diagnostics& warnings);
 
 }  // namespace popsync::config

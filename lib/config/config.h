@@ -52,6 +52,7 @@ struct Account {
   Pipelining pipelining = Pipelining::automatic;
   bool rset_before_quit = false;
   bool skip_first_message = false;
+  bool port_counts = false;               // another account, enabled or not, has this user and host: only the port tells them apart
   Origin origin;                          // of [accounts.NAME]
   std::map<std::string, Origin> origins;  // of each key written in a file, in [accounts.NAME] or [defaults]
 };

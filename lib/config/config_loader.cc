@@ -93,7 +93,7 @@ std::vector<Account> build_accounts(const Sections& sections, const std::string&
     accounts.push_back(std::move(account));
   }
   std::ranges::sort(accounts, {}, &Account::name);
-  refuse_shared_maildrops(accounts, diagnostics);
+  compare_maildrops(accounts, diagnostics, warnings);
   return accounts;
 }
 

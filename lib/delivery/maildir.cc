@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/escape.h"
 #include "base/folders.h"
+#include "base/port.h"
 #include "base/random.h"
 #include "delivery/maildir_name.h"
 
@@ -70,10 +71,11 @@ void refuse_shared_root(Fs& fs, int root, const std::string& path) {
 
 // Written anew also where it says all this: who wrote it may have been killed before it was synced, or its sync may have failed.
 void add_to_id(Fs& fs, int ours, MailstoreId id, const MailstoreOwner& owner) {
-  const MailstoreId::Account account{.id = owner.account_id, .user = owner.user, .host = owner.host};
+  const MailstoreId::Account account{.id = owner.account_id, .user = owner.user, .host = owner.host, .port = owner.port};
   // An account of a lost database gives way: this one is its successor.
-  std::erase_if(id.accounts,
-                [&](const MailstoreId::Account& each) { return each.id != account.id && each.user == account.user && each.host == account.host; });
+  std::erase_if(id.accounts, [&](const MailstoreId::Account& each) {
+    return each.id != account.id && each.user == account.user && each.host == account.host && (each.port == 0 || same_port(each.port, account.port));
+  });
   const auto known = std::ranges::find(id.accounts, owner.account_id, &MailstoreId::Account::id);
   if (known != id.accounts.end()) {
     *known = account;

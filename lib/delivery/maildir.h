@@ -24,6 +24,7 @@ struct MailstoreOwner {
   std::string account_name;  // for messages
   std::string user;
   std::string host;
+  std::uint16_t port = 0;
 };
 
 enum class MailstoreCondition {

@@ -22,11 +22,12 @@ std::optional<std::string> from_hex(std::string_view text) {
 
 }  // namespace
 
-// User and host stand as hexadecimal: they may hold blanks.
+// User and host stand as hexadecimal: they may hold blanks. popsync 0.1.0 does not look at what follows them.
 std::string format_mailstore_id(const MailstoreId& id) {
   std::string out = std::string(kFirstLine) + "\nid " + id.id + "\nkey " + to_hex(id.install_key) + "\n";
   for (const MailstoreId::Account& account : id.accounts) {
-    out += "account " + account.id + " " + to_hex(account.user) + " " + to_hex(account.host) + "\n";
+    out += "account " + account.id + " " + to_hex(account.user) + " " + to_hex(account.host) +
+           (account.port == 0 ? "" : " " + std::to_string(account.port)) + "\n";
   }
   return out;
 }
@@ -42,14 +43,15 @@ std::optional<MailstoreId> parse_mailstore_id(std::string_view text) {
     std::string first;
     std::string user;
     std::string host;
-    words >> tag >> first >> user >> host;
+    std::uint16_t port = 0;
+    words >> tag >> first >> user >> host >> port;  // stays 0 where no number follows
     const auto octets = from_hex(tag == "key" ? first : user);
     const auto host_octets = from_hex(host);
     if (!octets || !host_octets) return std::nullopt;
     if (tag == "id") out.id = first;
     if (tag == "key") out.install_key = *octets;
     if (tag == "account" && (octets->empty() || host_octets->empty())) return std::nullopt;
-    if (tag == "account") out.accounts.push_back({.id = first, .user = *octets, .host = *host_octets});
+    if (tag == "account") out.accounts.push_back({.id = first, .user = *octets, .host = *host_octets, .port = port});
   }
   if (out.id.empty() || out.install_key.size() != kSha256Octets) return std::nullopt;
   return out;

@@ -3,6 +3,7 @@
 // this file, and must never look like an empty Maildir; a second state that fetched into the same Maildir would double every message.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@ struct MailstoreId {
     std::string id;
     std::string user;
     std::string host;
+    std::uint16_t port = 0;  // 0: as popsync 0.1.0 wrote it
     bool operator==(const Account&) const = default;
   };
   std::string id;           // 32 hex digits, random

@@ -14,6 +14,7 @@ AccountRow read_account(SQLite::Statement& row) {
   account.name = row.getColumn("name").getString();
   account.host = row.getColumn("host").getString();
   account.user = row.getColumn("user").getString();
+  account.port = static_cast<std::uint16_t>(small_at(row.getColumn("port")));
   account.last_attempt = time_at(row.getColumn("last_attempt"));
   account.last_success = time_at(row.getColumn("last_success"));
   account.consecutive_failures = small_at(row.getColumn("consecutive_failures"));
@@ -96,17 +97,19 @@ std::vector<AccountRow> StateStore::accounts_akin(std::string_view name, std::st
 }
 
 void Transaction::insert_account(const AccountRow& account) {
-  hold_->run("INSERT INTO account(id, name, host, user) VALUES(?, ?, ?, ?)", [&](SQLite::Statement& row) {
+  hold_->run("INSERT INTO account(id, name, host, user, port) VALUES(?, ?, ?, ?, ?)", [&](SQLite::Statement& row) {
     row.bind(1, account.id);
     row.bind(2, account.name);
     row.bind(3, account.host);
     row.bind(4, account.user);
+    row.bind(5, static_cast<int>(account.port));
   });
 }
 
 void Transaction::update_account(const AccountRow& account) {
   hold_->run(
-      "UPDATE account SET name = ?, host = ?, user = ?, last_attempt = ?, last_success = ?, consecutive_failures = ?, error_at = ?, error_code = ?, "
+      "UPDATE account SET name = ?, host = ?, user = ?, port = ?, last_attempt = ?, last_success = ?, consecutive_failures = ?, error_at = ?, "
+      "error_code = ?, "
       "error_message = ?, error_hint = ?, needs_operator = ?, secret_worked = ?, "
       "complete_listings = ?, last_listing_count = ?, equal_settlements = ?, rekeyings = ?, top_breaks = ?, top_differences = ?, top_off_since = ?, "
       "surprises = ?, expire_days = ?, login_delay = ?, last_login = ?, refusals = ?, tried_with = ?, marker = ?, policy = ? WHERE id = ?",
@@ -116,6 +119,7 @@ void Transaction::update_account(const AccountRow& account) {
         row.bind(++index, account.name);
         row.bind(++index, account.host);
         row.bind(++index, account.user);
+        row.bind(++index, static_cast<int>(account.port));
         bind_time(row, ++index, account.last_attempt);
         bind_time(row, ++index, account.last_success);
         row.bind(++index, static_cast<std::int64_t>(account.consecutive_failures));

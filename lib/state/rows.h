@@ -177,6 +177,7 @@ struct AccountRow {
   std::string name;
   std::string host;
   std::string user;
+  std::uint16_t port = 0;  // 0: as popsync 0.1.0 left it
   std::optional<WallTime> last_attempt;
   std::optional<WallTime> last_success;
   std::uint32_t consecutive_failures = 0;

@@ -141,6 +141,8 @@ constexpr std::array kSteps = {
     "CREATE INDEX message_by_age ON message(account, stored_clock, stored_at, deletions) WHERE removable = 1 AND absent_since IS NULL",
     // A planned time that is further ahead than its own delay was planned by a clock that was ahead.
     "ALTER TABLE account ADD COLUMN next_sync_delay INTEGER NOT NULL DEFAULT 0",
+    // Tunnels to different servers: one host, one user, different ports. 0: an account of before.
+    "ALTER TABLE account ADD COLUMN port INTEGER NOT NULL DEFAULT 0",
 };
 static_assert(kSteps.size() + 1 == kSchemaVersion);
 

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/escape.h"
 #include "base/log.h"
+#include "base/port.h"
 #include "base/random.h"
 #include "state/transaction.h"
 
@@ -33,10 +34,12 @@ void record(state::StateStore& store, AccountDecision& decision, const std::func
 AccountDecision decide_account(const ConfiguredAccount& account, std::span<const std::string> configured, std::span<const state::AccountRow> stored) {
   AccountDecision decision;
   const auto wanted = [&](state::AccountRow row) {
-    if (!same_host(row.host, account.host)) row.last_login.reset();  // what that server wants between logins is not what this one wants
+    const bool same_server = same_host(row.host, account.host) && (row.port == 0 || same_port(row.port, account.port));
+    if (!same_server) row.last_login.reset();  // what that server wants between logins is not what this one wants
     row.name = account.name;
     row.host = account.host;
     row.user = account.user;
+    row.port = account.port;
     return row;
   };
   const auto named = std::ranges::find(stored, account.name, &state::AccountRow::name);
@@ -45,8 +48,10 @@ AccountDecision decide_account(const ConfiguredAccount& account, std::span<const
     decision.row = decision.match == AccountMatch::known ? wanted(*named) : *named;
     return decision;
   }
+  const auto namesake = [&](const state::AccountRow& row) { return same_host(row.host, account.host) && row.user == account.user; };
+  const bool port_counts = account.port_counts || std::ranges::count_if(stored, namesake) > 1;
   const auto vanished = std::ranges::find_if(stored, [&](const state::AccountRow& row) {
-    return same_host(row.host, account.host) && row.user == account.user && std::ranges::count(configured, row.name) == 0;
+    return namesake(row) && std::ranges::count(configured, row.name) == 0 && (!port_counts || same_port(row.port, account.port));
   });
   decision.match = vanished == stored.end() ? AccountMatch::fresh : AccountMatch::taken_over;
   if (vanished != stored.end()) decision.old_name = vanished->name;
@@ -68,7 +73,7 @@ state::AccountRow resolve_account(state::StateStore& store, const ConfiguredAcco
                                   const std::function<std::string()>& remembered_id) {
   // The usual case costs one look, however many accounts there are.
   const auto named = store.account_named(account.name);
-  if (named && named->user == account.user && named->host == account.host) return *named;
+  if (named && named->user == account.user && named->host == account.host && named->port == account.port) return *named;
   AccountDecision decision = decide_account(account, configured, store);
   if (decision.match == AccountMatch::conflict) refuse_conflict(account.name, account.user, decision.row);
   if (decision.match == AccountMatch::taken_over) {
@@ -85,8 +90,11 @@ state::AccountRow resolve_account(state::StateStore& store, const ConfiguredAcco
   }
 }
 
-bool same_maildrop(const std::string& host, const std::string& user, const ConfiguredAccount& account) {
-  return same_host(host, account.host) && user == account.user;
+bool is_remembered_as(const delivery::MailstoreId::Account& line, std::span<const delivery::MailstoreId::Account> lines,
+                      const ConfiguredAccount& account) {
+  const auto namesake = [&](const delivery::MailstoreId::Account& each) { return same_host(each.host, account.host) && each.user == account.user; };
+  const bool port_counts = account.port_counts || std::ranges::count_if(lines, namesake) > 1;
+  return namesake(line) && (!port_counts || same_port(line.port, account.port));
 }
 
 }  // namespace popsync::sync

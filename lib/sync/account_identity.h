@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
-// Which stored account a configured one is. State hangs on an internal id that remembers name, host and user, so that renaming an account or moving
-// it to another host fetches nothing again, and another user under an old name never touches the old one's rows.
+// Which stored account a configured one is. State hangs on an internal id that remembers name, host, user and port, so that renaming an account or
+// moving it to another host fetches nothing again, and another user under an old name never touches the old one's rows. The port tells apart what has
+// one host and user: tunnels to different servers.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <span>
 #include <string>
 
+#include "delivery/mailstore_id.h"
 #include "state/state_store.h"
 
 namespace popsync::sync {
@@ -15,10 +18,12 @@ struct ConfiguredAccount {
   std::string name;
   std::string host;
   std::string user;
+  std::uint16_t port = 0;
+  bool port_counts = false;  // another configured account has this host and user
 };
 
 enum class AccountMatch {
-  known,       // same name and user; the host may have changed
+  known,       // same name and user; host and port may have changed
   taken_over,  // a vanished account with this host and user: its rows are this one's
   fresh,       // nothing stored
   conflict,    // the name belongs to another user
@@ -44,7 +49,8 @@ AccountDecision decide_account(const ConfiguredAccount& account, std::span<const
 state::AccountRow resolve_account(state::StateStore& store, const ConfiguredAccount& account, std::span<const std::string> configured,
                                   const std::function<std::string()>& remembered_id = {});
 
-// Are host and user, as something remembers them, the account's?
-bool same_maildrop(const std::string& host, const std::string& user, const ConfiguredAccount& account);
+// Of the accounts that the id file of a Maildir tells, does `line` mean this one? By host and user, and by the port where several have these.
+bool is_remembered_as(const delivery::MailstoreId::Account& line, std::span<const delivery::MailstoreId::Account> lines,
+                      const ConfiguredAccount& account);
 
 }  // namespace popsync::sync

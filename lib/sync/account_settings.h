@@ -45,6 +45,7 @@ struct AccountSettings {
   std::uint64_t min_free_space = 0;             // octets that stay free on the disks of the Maildir and of the state
   bool rset_before_quit = false;
   bool skip_first_message = false;  // it is the server's own
+  bool port_counts = false;         // another account has this host and user
 };
 
 }  // namespace popsync::sync

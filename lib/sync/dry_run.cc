@@ -37,7 +37,7 @@ std::optional<TokenOwner> owner_to_relearn(state::StateStore* store, const Accou
   if (store != nullptr && found.condition != delivery::MailstoreCondition::ours) return std::nullopt;
   const ConfiguredAccount configured = configured_mailstore(settings).account;
   for (const delivery::MailstoreId::Account& each : found.accounts) {
-    if (account.id.empty() ? same_maildrop(each.host, each.user, configured) : each.id == account.id) {
+    if (account.id.empty() ? is_remembered_as(each, found.accounts, configured) : each.id == account.id) {
       return TokenOwner{.install_key = found.install_key, .account_id = each.id};
     }
   }
@@ -89,7 +89,7 @@ DryRun plan_account(state::StateStore* store, const Clock& clock, const SyncRequ
   std::vector<state::MessageRow> rows;
   if (store != nullptr) {
     const auto stored = store->accounts();
-    const AccountDecision decision = decide_account({settings.name, settings.endpoint.host, settings.login.user}, configured_names, stored);
+    const AccountDecision decision = decide_account(configured_mailstore(settings).account, configured_names, stored);
     if (decision.match == AccountMatch::conflict) refuse_conflict(settings.name, settings.login.user, decision.row);
     account = decision.row;
     if (!account.id.empty()) {

@@ -26,8 +26,6 @@ delivery::Inspection look(Fs& fs, const std::string& path) {
   }
 }
 
-bool remembers(const MailstoreId::Account& line, const ConfiguredAccount& account) { return same_maildrop(line.host, line.user, account); }
-
 }  // namespace
 
 std::string lost_install_key(Fs& fs, const std::string& state_dir, std::span<const ConfiguredMailstore> mailstores) {
@@ -35,7 +33,8 @@ std::string lost_install_key(Fs& fs, const std::string& state_dir, std::span<con
   for (const ConfiguredMailstore& mailstore : mailstores) {
     const delivery::Inspection found = look(fs, mailstore.path);
     if (found.condition != MailstoreCondition::foreign) continue;
-    const auto ours = std::ranges::find_if(found.accounts, [&](const MailstoreId::Account& each) { return remembers(each, mailstore.account); });
+    const auto ours = std::ranges::find_if(
+        found.accounts, [&](const MailstoreId::Account& each) { return is_remembered_as(each, found.accounts, mailstore.account); });
     if (ours == found.accounts.end()) continue;
     if (delivery::in_use(fs, mailstore.path, found.install_key, ours->id)) {
       throw Error(ErrorCode::mailstore_foreign,
@@ -54,7 +53,7 @@ std::string remembered_id(state::StateStore& store, Fs& fs, const ConfiguredMail
   const delivery::Inspection found = delivery::inspect(fs, mailstore.path, store.install_key());
   if (found.condition != MailstoreCondition::ours) return {};
   for (const MailstoreId::Account& each : found.accounts) {
-    if (remembers(each, mailstore.account) && !store.account(each.id)) return each.id;
+    if (is_remembered_as(each, found.accounts, mailstore.account) && !store.account(each.id)) return each.id;
   }
   return {};
 }
@@ -65,7 +64,11 @@ state::AccountRow resolve_remembered(state::StateStore& store, Fs& fs, const Con
 }
 
 ConfiguredMailstore configured_mailstore(const AccountSettings& settings) {
-  return {.account = {.name = settings.name, .host = settings.endpoint.host, .user = settings.login.user},
+  return {.account = {.name = settings.name,
+                      .host = settings.endpoint.host,
+                      .user = settings.login.user,
+                      .port = settings.endpoint.port,
+                      .port_counts = settings.port_counts},
           .path = settings.mailstore.kind == state::MailstoreKind::maildir ? settings.mailstore.path : ""};
 }
 

@@ -98,7 +98,8 @@ void refuse_lost_state(state::StateStore& store, const state::AccountRow& accoun
   if (found.condition != delivery::MailstoreCondition::ours || names_account(found, account)) return;
   const auto known = store.accounts();
   for (const delivery::MailstoreId::Account& each : found.accounts) {
-    if (!same_maildrop(each.host, each.user, {.name = account.name, .host = account.host, .user = account.user})) continue;
+    const ConfiguredAccount ours{.name = account.name, .host = account.host, .user = account.user, .port = account.port};
+    if (!is_remembered_as(each, found.accounts, ours)) continue;
     if (std::ranges::count(known, each.id, &state::AccountRow::id) > 0) continue;
     throw Error(ErrorCode::mailstore_foreign,
                 "the Maildir " + escaped(path) + " was filled from this maildrop under a state that is gone: was state.db removed?",
@@ -158,7 +159,12 @@ std::vector<state::FileRow> files_of(state::StateStore& store, const state::Mail
 }  // namespace
 
 delivery::MailstoreOwner owner_of(const state::StateStore& store, const state::AccountRow& account) {
-  return {.install_key = store.install_key(), .account_id = account.id, .account_name = account.name, .user = account.user, .host = account.host};
+  return {.install_key = store.install_key(),
+          .account_id = account.id,
+          .account_name = account.name,
+          .user = account.user,
+          .host = account.host,
+          .port = account.port};
 }
 
 std::optional<OpenMailstore> find_mailstore(state::StateStore& store, Fs& fs, const state::AccountRow& account, const MailstoreTarget& target) {

@@ -253,6 +253,14 @@ TEST_F(ConfigLoader, OdditiesAreWarningsThatDoNotStopAnything) {
   EXPECT_THAT(load_text(std::string(kWork) + "tls_pin_sha256 = [\"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\"]\n").warnings,
               ElementsAre(HasSubstr("nothing looks at pins")));
   EXPECT_TRUE(load_text(kWork).warnings.empty());
+  std::string tunnels;
+  for (const std::string number : {"10001", "10002", "10003"}) {
+    tunnels += "[accounts.tunnel" + number + "]\nhost = \"localhost\"\nuser = \"me\"\npassword = \"x\"\nmaildir = \"/mail\"\nport = " + number + "\n";
+  }
+  const auto shared = load_text(tunnels);
+  EXPECT_TRUE(shared.diagnostics.empty());
+  EXPECT_THAT(shared.warnings, ElementsAre(HasSubstr("both read user \"me\" at localhost, on different ports")));
+  EXPECT_TRUE(shared.config.accounts.at(0).port_counts);
 }
 
 TEST_F(ConfigLoader, ForeignTextIsEscapedInDiagnostics) {

@@ -15,7 +15,7 @@ MailstoreId example() {
   return {.id = "00112233445566778899aabbccddeeff",
           .install_key = std::string("\0\n \xff", 4) + std::string(28, 'k'),
           .accounts = {{.id = "0123456789abcdef", .user = "me@example.org", .host = "pop.example.org"},
-                       {.id = "fedcba9876543210", .user = "name with blanks\nand a line", .host = "::1"}}};
+                       {.id = "fedcba9876543210", .user = "name with blanks\nand a line", .host = "::1", .port = 10995}}};
 }
 
 TEST(MailstoreId, ComesBackFromItsText) {

@@ -225,6 +225,7 @@ TEST_F(StateStoreTest, AnOlderSchemaIsBroughtUpWithItsRows) {
   for (const char* sql : {"ALTER TABLE mailstore DROP COLUMN suspended",
                           "ALTER TABLE mailstore DROP COLUMN sync_failures",
                           "ALTER TABLE account DROP COLUMN next_sync_delay",
+                          "ALTER TABLE account DROP COLUMN port",
                           "ALTER TABLE account DROP COLUMN rekeyings",
                           "ALTER TABLE account DROP COLUMN top_breaks",
                           "ALTER TABLE account DROP COLUMN top_differences",

@@ -133,6 +133,7 @@ TEST_F(TransactionTest, UpdateKeepsEverythingButIdTotalsAndPlan) {
   AccountRow row = account_row(kWork, "renamed");
   row.host = "pop2.example.org";
   row.user = "other";
+  row.port = 10995;
   row.last_attempt = kAt;
   row.last_success = kAt - std::chrono::hours(1);
   row.consecutive_failures = 3;
@@ -171,6 +172,7 @@ TEST_F(TransactionTest, UpdateKeepsEverythingButIdTotalsAndPlan) {
   EXPECT_EQ(found.last_error->message, "silent");
   EXPECT_EQ(found.last_error->hint, "wait");
   EXPECT_TRUE(found.needs_operator && found.secret_worked);
+  EXPECT_EQ(found.port, 10995);
   EXPECT_EQ(found.complete_listings, 7U);
   EXPECT_EQ(found.last_listing_count, 5'000'000'000U);
   EXPECT_EQ(found.equal_settlements, 2U);

@@ -63,6 +63,36 @@ TEST(DecideAccount, ByNameThenByHostAndUserOfAVanishedOne) {
   }
 }
 
+TEST(DecideAccount, WhereSeveralHaveOneHostAndUserThePortMustBeEqual) {
+  const auto at_port = [](const char* id, const char* name, std::uint16_t port) {
+    state::AccountRow row = stored(id, name, "localhost");
+    row.port = port;
+    return row;
+  };
+  const auto taken = [](std::uint16_t port, bool port_counts, const std::vector<state::AccountRow>& rows) {
+    return decide_account({.name = "new", .host = "localhost", .user = "me", .port = port, .port_counts = port_counts},
+                          std::vector<std::string>{"new"}, rows)
+        .row.id;
+  };
+  EXPECT_EQ(taken(2, false, {at_port("1", "east", 1)}), "1") << "alone it may move and be renamed at once";
+  EXPECT_EQ(taken(2, true, {at_port("1", "east", 1)}), "") << "another configured one may be the one that was stored";
+  EXPECT_EQ(taken(1, true, {at_port("1", "east", 1)}), "1");
+  EXPECT_EQ(taken(2, false, {at_port("1", "east", 1), at_port("2", "west", 2)}), "2");
+  EXPECT_EQ(taken(3, false, {at_port("1", "east", 1), at_port("2", "west", 2)}), "");
+  EXPECT_EQ(taken(995, true, {at_port("1", "east", 110)}), "1");
+  EXPECT_EQ(taken(1, true, {at_port("1", "east", 0)}), "") << "of which nobody knows the port";
+}
+
+TEST(DecideAccount, AChangedPortIsNoted) {
+  state::AccountRow row = stored("1", "work");
+  row.port = 995;
+  const AccountDecision decision =
+      decide_account({.name = "work", .host = "pop.example.org", .user = "me", .port = 10995}, std::vector<std::string>{"work"}, std::vector{row});
+  EXPECT_EQ(decision.match, AccountMatch::known);
+  EXPECT_EQ(decision.row.id, "1");
+  EXPECT_EQ(decision.row.port, 10995);
+}
+
 class ResolveAccountTest : public testing::Test {
  protected:
   ResolveAccountTest() { set_log_level(LogLevel::error); }
