@@ -23,12 +23,14 @@ StopOnSignal::StopOnSignal()
         if (signal == SIGINT || signal == SIGTERM) source_.request_stop();
       }) {}
 
-StoredAccounts::StoredAccounts(state::StateStore* store, const Program& program) : configured_(program.account_names()) {
+StoredAccounts::StoredAccounts(state::StateStore* store, const Program& program) : store_(store), configured_(program.account_names()) {
   if (store != nullptr) rows_ = store->accounts();
 }
 
 std::optional<state::AccountRow> StoredAccounts::of(const config::Account& account) const {
-  const sync::AccountDecision decision = sync::decide_account(sync::configured_mailstore(sync_settings(account)).account, configured_, rows_);
+  const sync::ConfiguredAccount configured = sync::configured_mailstore(sync_settings(account)).account;
+  sync::AccountDecision decision = sync::decide_account(configured, configured_, rows_);
+  if (decision.match == sync::AccountMatch::conflict) decision = sync::decide_account(configured, configured_, *store_);
   switch (decision.match) {
     case sync::AccountMatch::fresh: return std::nullopt;
     case sync::AccountMatch::known:

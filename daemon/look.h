@@ -39,6 +39,7 @@ class StoredAccounts {
   [[nodiscard]] std::optional<state::AccountRow> of(const config::Account& account) const;
 
  private:
+  state::StateStore* store_;
   std::vector<state::AccountRow> rows_;
   std::vector<std::string> configured_;
 };

@@ -10,6 +10,8 @@
 #include "base/log.h"
 #include "base/port.h"
 #include "base/random.h"
+#include "base/stop_signal.h"
+#include "state/account_lock.h"
 #include "state/transaction.h"
 
 namespace popsync::sync {
@@ -17,10 +19,19 @@ namespace {
 
 bool same_host(const std::string& left, const std::string& right) { return ::strcasecmp(left.c_str(), right.c_str()) == 0; }
 
+bool knows_nothing(state::StateStore& store, const std::string& id) { return store.seen_count(id) == 0 && store.held(id).empty(); }
+
 void record(state::StateStore& store, AccountDecision& decision, const std::function<std::string()>& remembered_id) {
   if (decision.match == AccountMatch::fresh && remembered_id) decision.row.id = remembered_id();
   if (decision.row.id.empty()) decision.row.id = to_hex(random_octets(8));
+  std::optional<state::FileLock> idle;
+  if (!decision.replaces.empty()) {
+    idle = state::lock_account(store.directory(), decision.replaces, "popsync", std::chrono::milliseconds(0), StopSignal{std::stop_token()});
+    if (!knows_nothing(store, decision.replaces))
+      throw Error(ErrorCode::lock_held, "the account was changed by another popsync meanwhile", "try again");
+  }
   auto transaction = store.begin();
+  if (!decision.replaces.empty()) transaction.forget_account(decision.replaces);
   if (decision.match == AccountMatch::fresh) {
     transaction.insert_account(decision.row);
   } else {
@@ -60,7 +71,14 @@ AccountDecision decide_account(const ConfiguredAccount& account, std::span<const
 }
 
 AccountDecision decide_account(const ConfiguredAccount& account, std::span<const std::string> configured, state::StateStore& store) {
-  return decide_account(account, configured, store.accounts_akin(account.name, account.user));
+  auto stored = store.accounts_akin(account.name, account.user);
+  AccountDecision decision = decide_account(account, configured, stored);
+  if (decision.match != AccountMatch::conflict || !knows_nothing(store, decision.row.id)) return decision;
+  const std::string mistaken = decision.row.id;
+  std::erase_if(stored, [&](const state::AccountRow& row) { return row.id == mistaken; });
+  decision = decide_account(account, configured, stored);
+  decision.replaces = mistaken;
+  return decision;
 }
 
 void refuse_conflict(const std::string& name, const std::string& user, const state::AccountRow& stored) {

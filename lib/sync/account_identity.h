@@ -33,12 +33,14 @@ struct AccountDecision {
   AccountMatch match = AccountMatch::fresh;
   state::AccountRow row;  // with the name, host and user it should have; without id if fresh
   std::string old_name;   // of taken_over
+  std::string replaces;   // the id of an account of this name that knows no message and gives way; empty mostly
 };
 
 // Pure. `configured` are the names of all accounts in the configuration: an account that still has its name has not vanished.
 AccountDecision decide_account(const ConfiguredAccount& account, std::span<const std::string> configured, std::span<const state::AccountRow> stored);
 
-// The same of the rows in the store.
+// The same of the rows in the store. No conflict with an account of this name that has stored, held or marked nothing: its user was a mistake, and it
+// is as if it had never been.
 AccountDecision decide_account(const ConfiguredAccount& account, std::span<const std::string> configured, state::StateStore& store);
 
 // Throws the Error of a conflict, with both ways out of it.

@@ -10,6 +10,8 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/stop_signal.h"
+#include "state/account_lock.h"
 #include "state/transaction.h"
 #include "unit/config/temp_folder.h"
 
@@ -103,6 +105,12 @@ class ResolveAccountTest : public testing::Test {
     return resolve_account(*store_, account, configured);
   }
 
+  void know_a_message(const std::string& id, state::RowState state = state::RowState::seen) {
+    auto transaction = store_->begin();
+    transaction.insert_known({.account = id, .state = state, .uid = {"a"}, .list_size = {}, .reason = {}});
+    transaction.commit();
+  }
+
   config::TempFolder folder_;
   std::unique_ptr<state::StateStore> store_ = state::StateStore::open(folder_.path() + "/state");
 };
@@ -159,6 +167,7 @@ TEST_F(ResolveAccountTest, ARenamedAccountTakesItsRowsAlongAndKeepsWhatIsToldAbo
 
 TEST_F(ResolveAccountTest, AnotherUserUnderAnOldNameTouchesNothing) {
   const std::string id = resolve({"work", "pop.example.org", "me"}).id;
+  know_a_message(id);
   try {
     (void)resolve({"work", "pop.example.org", "you\x1b"});
     ADD_FAILURE() << "accepted";
@@ -170,6 +179,41 @@ TEST_F(ResolveAccountTest, AnotherUserUnderAnOldNameTouchesNothing) {
   }
   EXPECT_EQ(store_->account(id)->user, "me");
   EXPECT_EQ(store_->accounts().size(), 1U);
+}
+
+TEST_F(ResolveAccountTest, AnAccountThatKnowsNothingTakesAnotherUserByItself) {
+  (void)resolve({"work", "pop.example.org", "mee"});
+  EXPECT_EQ(resolve({"work", "pop.example.org", "me"}).user, "me");
+  ASSERT_EQ(store_->accounts().size(), 1U);
+  EXPECT_EQ(store_->accounts().at(0).user, "me");
+}
+
+TEST_F(ResolveAccountTest, WhatIsHeldOrSkippedIsKnown) {
+  for (const state::RowState state : {state::RowState::held, state::RowState::skipped}) {
+    const std::string name = "work" + std::to_string(static_cast<int>(state));
+    know_a_message(resolve({name, "pop.example.org", "me"}).id, state);
+    EXPECT_THROW((void)resolve({name, "pop.example.org", "you"}), Error);
+  }
+}
+
+// A new name with a mistake in it, and then without.
+TEST_F(ResolveAccountTest, AMistakenUserDoesNotKeepARenamedAccountFromItsRows) {
+  const std::string id = resolve({"work", "pop.example.org", "me"}).id;
+  know_a_message(id);
+  (void)resolve({"job", "pop.example.org", "mee"});
+  EXPECT_EQ(resolve({"job", "pop.example.org", "me"}).id, id);
+  EXPECT_EQ(store_->accounts().size(), 1U);
+}
+
+TEST_F(ResolveAccountTest, AnAccountInUseKeepsItsUser) {
+  const std::string id = resolve({"work", "pop.example.org", "mee"}).id;
+  const auto lock = state::lock_account(store_->directory(), id, "popsync test", {}, StopSignal{std::stop_token()});
+  try {
+    (void)resolve({"work", "pop.example.org", "me"});
+    ADD_FAILURE() << "resolved";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::lock_held);
+  }
 }
 
 }  // namespace
