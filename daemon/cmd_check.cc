@@ -22,6 +22,8 @@
 #include "sync/login_delay.h"
 #include "sync/lost_state.h"
 #include "sync/mailstore_opening.h"
+#include "sync/moved_mailstore.h"
+#include "sync/new_mailstore.h"
 #include "sync/plan_policy.h"
 #include "sync/suspension.h"
 #include "sync/top_use.h"
@@ -133,15 +135,14 @@ class AccountCheck {
   void mailstore() {
     const sync::MailstoreTarget target = mailstore_target(account_);
     const std::string path = escaped(target.path);
-    const bool used = stored_ && std::ranges::count(store_->mailstores(stored_->id), target.path, &state::MailstoreRow::path) > 0;
+    const bool used = stored_ && sync::known_mailstore(*store_, real_fs(), *stored_, target);
     if (const auto holder = stored_ ? state::account_holder(store_->directory(), stored_->id) : std::nullopt; used && holder) {
       good("mailstore", path + " is in use, " + state::describe(*holder));
       return;
     }
-    if (used) {
-      sync::OpenMailstore mailstore = sync::open_mailstore(*store_, real_fs(), *stored_, target);
-      disk(mailstore);
-      if (mailstore.ahead) {
+    if (auto mailstore = stored_ ? sync::find_mailstore(*store_, real_fs(), *stored_, target) : std::nullopt) {
+      disk(*mailstore);
+      if (mailstore->ahead) {
         warn("mailstore", "the state is older than " + path + ": was the state directory restored from a backup?",
              "the next sync learns from the names of the files what was fetched since");
       }
@@ -152,11 +153,20 @@ class AccountCheck {
     } else if (used) {
       good("mailstore", path + " is the Maildir used before");
     } else {
-      new_maildir(target.path);
+      new_maildir(target);
     }
   }
 
-  void new_maildir(const std::string& maildir) {
+  // For a row that may not be there yet.
+  [[nodiscard]] state::AccountRow row() const {
+    if (stored_) return *stored_;
+    state::AccountRow unknown;
+    unknown.name = account_.name;
+    return unknown;
+  }
+
+  void new_maildir(const sync::MailstoreTarget& target) {
+    const std::string& maildir = target.path;
     const auto key = state::read_install_key(program_.paths.state_dir);
     const delivery::Inspection found = delivery::inspect(real_fs(), maildir, key ? *key : lost_install_key(program_));
     delivery::refuse_unsuitable(maildir, found, account_.name);
@@ -167,6 +177,7 @@ class AccountCheck {
            "the next sync learns from the names of its files what is here, and fetches the rest");
       return;
     }
+    sync::refuse_foreign_mail(store_, real_fs(), row(), target);
     switch (found.condition) {
       case delivery::MailstoreCondition::absent: good("mailstore", path + " does not exist yet, the first sync makes it"); break;
       case delivery::MailstoreCondition::empty: good("mailstore", path + " is empty, the first sync makes a Maildir of it"); break;
@@ -187,9 +198,8 @@ class AccountCheck {
     const delivery::MboxCondition found = delivery::inspect_mbox(real_fs(), target.path);
     delivery::refuse_unsuitable(target.path, found);
     if (!used) {
-      state::AccountRow unknown;
-      unknown.name = account_.name;
-      sync::refuse_lost_mbox(store_, real_fs(), stored_ ? *stored_ : unknown, target.path);
+      sync::refuse_lost_mbox(store_, real_fs(), row(), target.path);
+      sync::refuse_foreign_mail(store_, real_fs(), row(), target);
     }
     if (found == delivery::MboxCondition::no_folder || found == delivery::MboxCondition::absent) need_makeable(folder_of(target.path));
     const std::string path = escaped(target.path);
@@ -315,23 +325,9 @@ Poco::JSON::Object::Ptr as_json(const std::string& name, const std::vector<Findi
   return account;
 }
 
-void accept_mailstores(const Program& program) {
-  if (program.options.accounts.empty()) throw Error(ErrorCode::usage, "--accept-mailstore needs the account's name");
-  const auto store = open_state(program);
-  const StopOnSignal stop;
-  for (const config::Account* account : program.chosen_accounts()) {
-    const state::AccountRow row = resolve_account(program, *store, *account);
-    const state::FileLock lock =
-        state::lock_account(store->directory(), row.id, program.lock_name(), program.options.wait.value_or(state::kLockWaitDefault), stop.signal());
-    (void)sync::accept_mailstore(*store, real_fs(), row, mailstore_target(*account));
-    log_info(account->name, "takes " + escaped(mailstore_target(*account).path) + " as its mailstore from now on");
-  }
-}
-
 }  // namespace
 
 int cmd_check(Program& program) {
-  if (program.options.accept_mailstore) accept_mailstores(program);
   const auto store = state::StateStore::open_to_look(program.paths.state_dir);
   const StopOnSignal stop;
   auto accounts = json_array();

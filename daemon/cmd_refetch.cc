@@ -2,11 +2,16 @@
 // popsync refetch: forgets rows, so that the next sync fetches those messages again if the server still has them.
 #include <iostream>
 
+#include "account_wiring.h"
+#include "base/error.h"
 #include "base/format.h"
+#include "base/log.h"
 #include "commands.h"
 #include "look.h"
 #include "state/transaction.h"
 #include "state_opening.h"
+#include "sync/mailstore_opening.h"
+#include "sync/moved_mailstore.h"
 #include "sync/relearning_session.h"
 #include "sync/verification.h"
 #include "unique_id_arguments.h"
@@ -28,10 +33,19 @@ std::vector<state::RowId> all_rows(state::StateStore& store, const state::Accoun
   return out;
 }
 
-std::vector<state::RowId> missing_rows(state::StateStore& store, const state::AccountRow& account) {
+std::vector<state::RowId> missing_rows(state::StateStore& store, const state::AccountRow& account, const sync::MailstoreTarget& target) {
   std::vector<state::RowId> out;
-  for (const state::PublishedRow& row : sync::verify_account(store, real_fs(), account).missing) out.push_back(row.id);
+  for (const state::PublishedRow& row : sync::verify_account(store, real_fs(), account, target).missing) out.push_back(row.id);
   return out;
+}
+
+// What was just promised comes only when this is settled.
+void warn_if_stopped(state::StateStore& store, const state::AccountRow& account, const sync::MailstoreTarget& target) {
+  try {
+    (void)sync::find_mailstore(store, real_fs(), account, target);
+  } catch (const Error& error) {
+    log_warning(account.name, std::string("the next sync stops: ") + error.what());
+  }
 }
 
 }  // namespace
@@ -47,14 +61,17 @@ int cmd_refetch(Program& program) {
   const StopOnSignal stop;
   const state::FileLock lock =
       state::lock_account(store->directory(), stored->id, program.lock_name(), options.wait.value_or(state::kLockWaitDefault), stop.signal());
+  const sync::MailstoreTarget target = mailstore_target(account);
+  sync::follow_moved_mailstore(*store, real_fs(), *stored, target);
   const auto rows = options.all       ? all_rows(*store, *stored)
-                    : options.missing ? missing_rows(*store, *stored)
+                    : options.missing ? missing_rows(*store, *stored, target)
                                       : named_rows(*store, *stored, options.uids);
   sync::forget_marks(*store, real_fs(), *stored);
   auto transaction = store->begin();
   for (const state::RowId row : rows) transaction.erase_message(row);
   transaction.commit();
   std::cout << account.name << ": " << counted(rows.size(), "message") << " will be fetched again at the next sync, if the server still has them\n";
+  warn_if_stopped(*store, *stored, target);
   return 0;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// popsync seed: everything on the server now counts as seen; only what comes later is fetched. Never deletes: seeded rows are not removable.
+// popsync seed: everything on the server now counts as seen; only what comes later is fetched, also into a mailstore that holds mail. Never deletes:
+// seeded rows are not removable.
 #include <iostream>
 
 #include "account_wiring.h"
@@ -8,6 +9,7 @@
 #include "look.h"
 #include "standing.h"
 #include "state_opening.h"
+#include "sync/acceptance.h"
 #include "sync/fetch_plan.h"
 #include "sync/free_space.h"
 #include "sync/pieces.h"
@@ -40,6 +42,7 @@ int cmd_seed(Program& program) {
       ++seeded;
     }
     pieces.commit();
+    sync::answer_foreign_mail(*store, real_fs(), row, mailstore_target(account));
   });
   forgive(*store, account.name);
   std::cout << account.name << ": " << counted(seeded, "message") << " marked as seen\n";

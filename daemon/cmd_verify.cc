@@ -2,6 +2,7 @@
 // popsync verify: every published row against the mailstore; report only.
 #include <iostream>
 
+#include "account_wiring.h"
 #include "base/format.h"
 #include "commands.h"
 #include "json_text.h"
@@ -54,7 +55,7 @@ int cmd_verify(Program& program) {
   for (const config::Account* account : program.chosen_accounts()) {
     try {
       const auto stored = stored_account(store.get(), program, *account);
-      const sync::Verification found = stored ? sync::verify_account(*store, real_fs(), *stored) : sync::Verification{};
+      const sync::Verification found = stored ? sync::verify_account(*store, real_fs(), *stored, mailstore_target(*account)) : sync::Verification{};
       const sync::RowNames names(found.missing.empty() ? std::vector<state::MessageRow>{} : store->messages(stored->id));
       if (!found.missing.empty()) status = worse_exit_status(status, exit_status(ErrorCode::differences));
       accounts->add(as_json(account->name, found, names));

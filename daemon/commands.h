@@ -9,6 +9,7 @@ namespace popsync {
 int cmd_run(Program& program);
 int cmd_sync(Program& program);
 int cmd_check(Program& program);
+int cmd_accept(Program& program);
 int cmd_list(Program& program);
 int cmd_show(Program& program);
 int cmd_status(Program& program);

@@ -182,8 +182,10 @@ void DaemonApp::reload() {
   tell_status();
 }
 
-// Another popsync has synced: an account that we had given up on, or are waiting for, is well again; or it has failed once more, and that counts.
+// Another popsync has synced: an account that we had given up on, or are waiting for, is well again; or it has failed once more, and that counts. Or
+// its operator has accepted what stopped it: then it is tried at once.
 void DaemonApp::look_at_state() {
+  std::vector<std::string> forgiven;
   try {
     const WallTime now = system_clock().wall();
     store_->bring_times_back(store_->accounts(), now);
@@ -191,10 +193,15 @@ void DaemonApp::look_at_state() {
       const std::lock_guard lock(mutex_);
       WallTime& seen = sessions_seen_[row.name];
       if (seen > now) seen = {};  // the clock was ahead then
-      if (!row.last_attempt || *row.last_attempt <= seen) continue;
+      if (!row.last_attempt || *row.last_attempt <= seen) {
+        const auto plan = plans_.find(row.name);
+        if (plan != plans_.end() && plan->second.needs_operator && !row.needs_operator) forgiven.push_back(row.name);
+        continue;
+      }
       seen = *row.last_attempt;
       if (const auto result = last_result(row)) scheduler_.record_elsewhere(row.name, *result);
     }
+    if (!forgiven.empty()) scheduler_.sync_now(forgiven);
   } catch (const Error& error) {
     log_warning("", error.what());
   }

@@ -22,9 +22,10 @@ namespace {
 
 const std::map<std::string, std::function<int(Program&)>>& commands() {
   static const std::map<std::string, std::function<int(Program&)>> all = {
-      {"run", cmd_run},       {"sync", cmd_sync},     {"check", cmd_check}, {"list", cmd_list},      {"show", cmd_show},     {"status", cmd_status},
-      {"verify", cmd_verify}, {"config", cmd_config}, {"seed", cmd_seed},   {"rename", cmd_rename},  {"forget", cmd_forget}, {"refetch", cmd_refetch},
-      {"retry", cmd_retry},   {"skip", cmd_skip},     {"adopt", cmd_adopt}, {"rebuild", cmd_rebuild}};
+      {"run", cmd_run},         {"sync", cmd_sync},       {"check", cmd_check},   {"list", cmd_list}, {"show", cmd_show},
+      {"status", cmd_status},   {"verify", cmd_verify},   {"config", cmd_config}, {"seed", cmd_seed}, {"rename", cmd_rename},
+      {"forget", cmd_forget},   {"refetch", cmd_refetch}, {"retry", cmd_retry},   {"skip", cmd_skip}, {"adopt", cmd_adopt},
+      {"rebuild", cmd_rebuild}, {"accept", cmd_accept}};
   return all;
 }
 

@@ -26,7 +26,9 @@ struct Options {
   std::string new_name;
   bool dry_run = false;
   bool connect = false;
-  bool accept_mailstore = false;
+  bool mailstore = false;
+  bool gone = false;
+  bool foreign_mail = false;
   bool failing = false;
   bool exit_code = false;
   bool all = false;

@@ -19,7 +19,7 @@ enum class ErrorCode {
   configuration,          // 78
   newer_schema,           // 78: the state was written by a newer popsync
   account_identity,       // 78: the name now has another user; two accounts read one maildrop
-  mailstore_foreign,      // 78: the Maildir belongs to another state, or cannot hold a rename (EXDEV)
+  mailstore_foreign,      // 78: another state's, or with mail that popsync knows nothing of, or no rename works in it (EXDEV)
   login_refused,          // 77
   secret_unavailable,     // 77
   insecure_login,         // 77: the credential gate said no

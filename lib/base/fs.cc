@@ -144,6 +144,13 @@ class RealFs final : public Fs {
     return fd;
   }
 
+  std::optional<UniqueFd> reopen_append(int dir, const std::string& name) override {
+    UniqueFd fd(::openat(dir, name.c_str(), O_RDWR | O_APPEND | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC));
+    if (fd.valid()) return fd;
+    if (errno == ENOENT) return std::nullopt;
+    fail(errno, "open", dir, name);
+  }
+
   void write(int fd, std::string_view octets) override {
     while (!octets.empty()) {
       const ssize_t written = ::write(fd, octets.data(), octets.size());

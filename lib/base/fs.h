@@ -55,6 +55,8 @@ class Fs {
   virtual std::optional<UniqueFd> open(int dir, const std::string& name) = 0;
   // A file for reading anywhere and for writing at its end, made (0600) if it does not exist. Never waits for the other end of a pipe.
   virtual UniqueFd open_append(int dir, const std::string& name) = 0;
+  // The same for a file that is there. Empty if it does not exist.
+  virtual std::optional<UniqueFd> reopen_append(int dir, const std::string& name) = 0;
   // Writes all octets.
   virtual void write(int fd, std::string_view octets) = 0;
   // Reads up to `octets_max` octets; empty at the end.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <utility>
 
 #include "base/digest.h"
@@ -31,7 +32,7 @@ std::optional<MailstoreId> read_id(Fs& fs, int root) {
   auto id = parse_mailstore_id(*text);
   if (!id)
     throw Error(ErrorCode::mailstore_unavailable, "the file tmp/.popsync/id is damaged",
-                "put it back from a backup, or move it away and use `popsync check ACCOUNT --accept-mailstore`");
+                "put it back from a backup, or move it away and use `popsync accept ACCOUNT`");
   return id;
 }
 
@@ -61,7 +62,7 @@ void refuse_shared_root(Fs& fs, int root, const std::string& path) {
 
 [[noreturn]] void gone(const std::string& path, const std::string& account) {
   throw Error(ErrorCode::mailstore_unavailable, "mailstore is gone: " + escaped(path) + " is not the Maildir used before",
-              "is the disk mounted? If meant: `popsync check " + account + " --accept-mailstore`");
+              "is the disk mounted? If meant: `popsync accept " + account + "`");
 }
 
 [[noreturn]] void foreign(const std::string& path, const std::string& account) {
@@ -95,6 +96,21 @@ UniqueFd open_or_make_staging(Fs& fs, int ours, const std::string& name) {
   return make_folder(fs, ours, name);
 }
 
+void drop_account(MailstoreId& id, const std::string& account_id) {
+  std::erase_if(id.accounts, [&](const MailstoreId::Account& account) { return account.id == account_id; });
+}
+
+// Does nothing where the Maildir is not there or not of this state.
+void change_id(Fs& fs, const std::string& path, const std::string& install_key, const std::function<void(MailstoreId&)>& change) {
+  const auto root = fs.open_root(path);
+  auto id = root ? read_id(fs, root->get()) : std::nullopt;
+  if (!id || id->install_key != install_key) return;
+  change(*id);
+  const auto tmp = fs.open_directory(root->get(), "tmp");
+  const auto ours = tmp ? fs.open_directory(tmp->get(), std::string(kOurFolder)) : std::nullopt;
+  if (ours) replace_file(fs, ours->get(), std::string(kIdFile), format_mailstore_id(*id));
+}
+
 UniqueFd need_folder(Fs& fs, int parent, const std::string& name, const std::string& path, const std::string& account) {
   auto folder = fs.open_directory(parent, name);
   if (!folder) gone(path, account);
@@ -118,13 +134,7 @@ void refuse_unsuitable(const std::string& path, const Inspection& found, const s
 }
 
 void forget_owner(Fs& fs, const std::string& path, const std::string& install_key, const std::string& account_id) {
-  const auto root = fs.open_root(path);
-  auto id = root ? read_id(fs, root->get()) : std::nullopt;
-  if (!id || id->install_key != install_key) return;
-  std::erase_if(id->accounts, [&](const MailstoreId::Account& account) { return account.id == account_id; });
-  const auto tmp = fs.open_directory(root->get(), "tmp");
-  const auto ours = tmp ? fs.open_directory(tmp->get(), std::string(kOurFolder)) : std::nullopt;
-  if (ours) replace_file(fs, ours->get(), std::string(kIdFile), format_mailstore_id(*id));
+  change_id(fs, path, install_key, [&](MailstoreId& found) { drop_account(found, account_id); });
 }
 
 void take_over(Fs& fs, const std::string& path, const std::string& install_key, const std::string& id) {
@@ -132,6 +142,13 @@ void take_over(Fs& fs, const std::string& path, const std::string& install_key, 
   const UniqueFd tmp = make_folder(fs, root.get(), "tmp");
   const UniqueFd ours = make_folder(fs, tmp.get(), std::string(kOurFolder));
   replace_file(fs, ours.get(), std::string(kIdFile), format_mailstore_id({.id = id, .install_key = install_key, .accounts = {}}));
+}
+
+void give_new_id(Fs& fs, const std::string& path, const std::string& install_key, const std::string& account_id, const std::string& id) {
+  change_id(fs, path, install_key, [&](MailstoreId& found) {
+    found.id = id;
+    drop_account(found, account_id);
+  });
 }
 
 bool in_use(Fs& fs, const std::string& path, const std::string& install_key, const std::string& account_id) {

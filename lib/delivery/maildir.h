@@ -58,6 +58,9 @@ void forget_owner(Fs& fs, const std::string& path, const std::string& install_ke
 // yet. The caller holds the state's lock.
 void take_over(Fs& fs, const std::string& path, const std::string& install_key, const std::string& id);
 
+// A copy of a Maildir of this state is one of its own from now on, with this id, and new to the account. The caller holds the state's lock.
+void give_new_id(Fs& fs, const std::string& path, const std::string& install_key, const std::string& account_id, const std::string& id);
+
 // A session of this account, under this state or a copy of it, is using the Maildir at this moment.
 bool in_use(Fs& fs, const std::string& path, const std::string& install_key, const std::string& account_id);
 

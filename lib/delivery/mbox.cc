@@ -124,7 +124,7 @@ Mbox Mbox::open(Fs& fs, MboxPlace place) {
   auto folder = fs.open_root(folder_of(place.path));
   if (!folder) {
     throw Error(ErrorCode::mailstore_unavailable, "mailstore is gone: there is no folder " + escaped(folder_of(place.path)),
-                "is the disk mounted? If meant: `popsync check " + place.account_name + " --accept-mailstore`");
+                "is the disk mounted? If meant: `popsync accept " + place.account_name + "`");
   }
   UniqueFd staging = open_staging(fs, place);
   return {fs, std::move(place), std::move(*folder), std::move(staging)};
@@ -157,7 +157,7 @@ LockedMbox Mbox::lock() {
 // Empty if another holds a lock, or if the path leads to another file by now: a reader has put a new one in its place.
 std::optional<LockedMbox> Mbox::try_lock() {
   if (const auto there = fs_.stat(folder_.get(), name_); there && !plain(*there)) no_plain_file(place_.path);
-  UniqueFd fd = fs_.open_append(folder_.get(), name_);
+  UniqueFd fd = open_file();
   auto lock = MboxLock::try_take(fd.get(), folder_.get(), name_, place_.locks);
   if (!lock) return std::nullopt;
   const FileStat opened = fs_.stat_open(fd.get());
@@ -165,6 +165,13 @@ std::optional<LockedMbox> Mbox::try_lock() {
   if (!there || there->device != opened.device || there->inode != opened.inode) return std::nullopt;
   if (!plain(opened)) no_plain_file(place_.path);
   return std::make_optional<LockedMbox>(fs_, folder_.get(), staging_, place_.path, std::move(fd), std::move(*lock));
+}
+
+UniqueFd Mbox::open_file() {
+  if (place_.make_file) return fs_.open_append(folder_.get(), name_);
+  auto fd = fs_.reopen_append(folder_.get(), name_);
+  if (!fd) throw Error(ErrorCode::mailstore_unavailable, escaped(place_.path) + " was taken away while it was opened", "the next sync looks again");
+  return std::move(*fd);
 }
 
 bool Mbox::scan(MboxScanner& scanner) {

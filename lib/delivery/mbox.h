@@ -32,6 +32,7 @@ struct MboxPlace {
   std::string state_directory;  // staging is below it
   std::string account_id;
   std::string account_name;  // for messages
+  bool make_file = true;     // if it is not there; the account has left an mbox of which this is false
 };
 
 enum class MboxCondition {
@@ -105,7 +106,8 @@ class Mbox {
   [[nodiscard]] Fs& fs() { return fs_; }
   // The same file, with the staging of another account that delivers into it.
   [[nodiscard]] Mbox of_account(const std::string& account_id) const;
-  // Opens the file, makes it if it is not there, and takes its locks; waits as long as its place says, then throws lock_held.
+  // Opens the file, makes it if it is not there and may be made (else mailstore_unavailable), and takes its locks; waits as long as its place says,
+  // then throws lock_held.
   LockedMbox lock();
   // As those of Maildir, of the folder that holds the file.
   [[nodiscard]] std::uint64_t free_octets() { return fs_.free_octets(folder_.get()); }
@@ -117,6 +119,7 @@ class Mbox {
  private:
   Mbox(Fs& fs, MboxPlace place, UniqueFd folder, UniqueFd staging);
   std::optional<LockedMbox> try_lock();
+  UniqueFd open_file();
 
   Fs& fs_;
   MboxPlace place_;

@@ -10,7 +10,7 @@ namespace {
 
 // Behind octets that end no line (zeros where another entry was torn) its From_ line is none, and readers see no message.
 bool whole_in_place(LockedMbox& mbox, const PendingEntry& entry) {
-  return mbox.is_at_line(entry.offset) && mbox.sha256_of(entry.offset, entry.length) == entry.sha256;
+  return entry.offset != kNoPlace && mbox.is_at_line(entry.offset) && mbox.sha256_of(entry.offset, entry.length) == entry.sha256;
 }
 
 std::size_t first_not_in_place(LockedMbox& mbox, const std::vector<PendingEntry>& entries) {
@@ -49,7 +49,10 @@ bool written_as_one(const std::vector<PendingEntry>& entries, const Readiness& r
   return true;
 }
 
-void cut_torn_tail(LockedMbox& mbox, const std::vector<PendingEntry>& entries, const Readiness& ready, std::size_t first) {
+// What has no place was not written here.
+void cut_torn_tail(LockedMbox& mbox, std::vector<PendingEntry> entries, const Readiness& ready, std::size_t first) {
+  std::erase_if(entries, [](const PendingEntry& entry) { return entry.offset == kNoPlace; });
+  if (first >= entries.size()) return;
   if (!written_as_one(entries, ready, first)) return;
   std::vector<std::string> names;
   for (std::size_t i = first; i < entries.size(); ++i) names.push_back(entries[i].name);

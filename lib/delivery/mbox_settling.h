@@ -5,12 +5,16 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
 #include "delivery/mbox.h"
 
 namespace popsync::delivery {
+
+// The offset of an entry that was to be written into an mbox which is gone: in this one it can only be found by its marker.
+constexpr std::uint64_t kNoPlace = std::numeric_limits<std::int64_t>::max();
 
 // As committed before it was written.
 struct PendingEntry {

@@ -69,6 +69,28 @@ void Transaction::set_generation(RowId mailstore, std::uint64_t generation) {
   });
 }
 
+void Transaction::move_mailstore(RowId mailstore, const std::string& path) {
+  hold_->run("UPDATE mailstore SET path = ? WHERE id = ?", [&](SQLite::Statement& row) {
+    row.bind(1, path);
+    row.bind(2, mailstore);
+  });
+}
+
+void Transaction::merge_mailstores(RowId mailstore, RowId other) {
+  hold_->run("UPDATE message SET mailstore = ? WHERE mailstore = ?", [&](SQLite::Statement& row) {
+    row.bind(1, mailstore);
+    row.bind(2, other);
+  });
+  hold_->run("DELETE FROM mailstore WHERE id = ?", [&](SQLite::Statement& row) { row.bind(1, other); });
+}
+
+void Transaction::lose_mailstore(RowId mailstore) {
+  for (const char* sql : {"DELETE FROM message WHERE mailstore = ? AND state = 0",
+                          "UPDATE message SET mailstore = NULL, removable = 0 WHERE mailstore = ?", "DELETE FROM mailstore WHERE id = ?"}) {
+    hold_->run(sql, [&](SQLite::Statement& row) { row.bind(1, mailstore); });
+  }
+}
+
 void Transaction::suspend(RowId mailstore, const std::string& reason) {
   hold_->run("UPDATE mailstore SET suspended = ? WHERE id = ?", [&](SQLite::Statement& row) {
     row.bind(1, reason);

@@ -87,6 +87,13 @@ void Transaction::insert_found(const NewStaged& message, bool removable) {
   });
 }
 
+void Transaction::set_mailstore(RowId id, RowId mailstore) {
+  hold_->run("UPDATE message SET mailstore = ? WHERE id = ?", [&](SQLite::Statement& row) {
+    row.bind(1, mailstore);
+    row.bind(2, id);
+  });
+}
+
 void Transaction::set_tries(RowId id, const std::string& reason, std::uint32_t tries) {
   hold_->run("UPDATE message SET reason = ?, tries = ? WHERE id = ?", [&](SQLite::Statement& row) {
     row.bind(1, reason);

@@ -27,6 +27,17 @@ MessageRow read_message(SQLite::Statement& row) {
           .doubt = static_cast<Doubt>(row.getColumn(14).getInt())};
 }
 
+std::vector<FileRow> read_files(SQLite::Statement& row) {
+  std::vector<FileRow> rows;
+  while (row.executeStep()) {
+    rows.push_back({.id = row.getColumn(0).getInt64(),
+                    .mailstore = row.getColumn(1).getInt64(),
+                    .name = row.getColumn(2).getString(),
+                    .removable = flag_at(row.getColumn(3))});
+  }
+  return rows;
+}
+
 }  // namespace
 
 std::vector<MessageRow> StateStore::messages(std::string_view account_id) {
@@ -109,19 +120,23 @@ std::vector<PublishedRow> StateStore::published(std::string_view account_id) {
 std::vector<FileRow> StateStore::files_at(const std::string& path) {
   const std::lock_guard lock(impl_->mutex);
   return guarded([&] {
-    std::vector<FileRow> rows;
     SQLite::Statement& row = impl_->statement(
         "SELECT message.id, message.mailstore, message.name, message.removable FROM message JOIN mailstore ON message.mailstore = mailstore.id "
         "WHERE mailstore.path = ? AND message.name IS NOT NULL ORDER BY message.id");
     const ResetAtEnd reset(row);
     row.bind(1, path);
-    while (row.executeStep()) {
-      rows.push_back({.id = row.getColumn(0).getInt64(),
-                      .mailstore = row.getColumn(1).getInt64(),
-                      .name = row.getColumn(2).getString(),
-                      .removable = flag_at(row.getColumn(3))});
-    }
-    return rows;
+    return read_files(row);
+  });
+}
+
+std::vector<FileRow> StateStore::files_of(RowId mailstore) {
+  const std::lock_guard lock(impl_->mutex);
+  return guarded([&] {
+    SQLite::Statement& row =
+        impl_->statement("SELECT id, mailstore, name, removable FROM message WHERE mailstore = ? AND name IS NOT NULL ORDER BY id");
+    const ResetAtEnd reset(row);
+    row.bind(1, mailstore);
+    return read_files(row);
   });
 }
 

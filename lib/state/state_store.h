@@ -70,6 +70,8 @@ class StateStore {
   std::vector<PublishedRow> published(std::string_view account_id);
   // Rows of all accounts that stand for a file in the mailstore at this path.
   std::vector<FileRow> files_at(const std::string& path);
+  // Those of one mailstore row.
+  std::vector<FileRow> files_of(RowId mailstore);
   std::optional<StoredPrints> prints(RowId id);
   // Of the rows that have one.
   std::vector<HeaderPrint> header_prints(std::string_view account_id);

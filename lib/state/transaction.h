@@ -58,6 +58,12 @@ class Transaction {
   RowId insert_mailstore(std::string_view account, const std::string& path, const std::string& store_id, MailstoreKind kind = MailstoreKind::maildir);
   void set_mailstore_id(RowId mailstore, const std::string& store_id);
   void set_generation(RowId mailstore, std::uint64_t generation);
+  // The mailstore lies there from now on.
+  void move_mailstore(RowId mailstore, const std::string& path);
+  // Two rows of one mailstore become one: `other` goes, and what it named is in `mailstore`.
+  void merge_mailstores(RowId mailstore, RowId other);
+  // The mailstore is lost, and its row goes: messages staged for it are unknown again, no other of its messages is removable any more.
+  void lose_mailstore(RowId mailstore);
   void suspend(RowId mailstore, const std::string& reason);
   void resume(RowId mailstore);  // also forgets its sync failures
   void set_sync_failures(RowId mailstore, std::uint32_t failures);
@@ -73,6 +79,8 @@ class Transaction {
   RowId insert_staged(const NewStaged& message);
   // The entry is about to be written there, and not where it was to be before.
   void set_entry(RowId id, const EntryPlace& entry);
+  // A staged message is to be published in that mailstore.
+  void set_mailstore(RowId id, RowId mailstore);
   // STAGED becomes PUBLISHED. `removable`: we stored it whole, so it may be deleted on the server.
   void record_published(RowId id, bool removable, const ClockReading& at);
   // PUBLISHED, but nobody saw the file: moved or deleted by the user. Never removable.

@@ -29,6 +29,7 @@ struct MailstoreTarget {
   state::MailstoreKind kind = state::MailstoreKind::maildir;
   delivery::MboxLockKinds mbox_locks = {};
   std::chrono::milliseconds mbox_lock_wait = delivery::kMboxLockWait;
+  bool made_if_absent = true;  // an mbox; false of one that the account has left
 };
 
 struct AccountSettings {

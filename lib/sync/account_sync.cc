@@ -21,6 +21,7 @@
 #include "sync/mailstore_opening.h"
 #include "sync/marker_memory.h"
 #include "sync/message_intake.h"
+#include "sync/moved_mailstore.h"
 #include "sync/outcome.h"
 #include "sync/plan_policy.h"
 #include "sync/publisher.h"
@@ -53,10 +54,12 @@ class AccountSync {
     report_.secret_worked = account_->secret_worked;
     const state::FileLock lock = state::lock_account(services_.store.directory(), account_->id, services_.command, request_.lock_wait, request_.stop);
     stored_ = services_.store.account(account_->id);
-    if (!stored_) throw Error(ErrorCode::lock_held, "the account was changed by another popsync meanwhile", "try again");
+    if (!stored_ || stored_->user != settings_.login.user)
+      throw Error(ErrorCode::lock_held, "the account was changed by another popsync meanwhile", "try again");
     account_ = stored_;
     records_.emplace(services_.store, services_.clock, settings_, *account_);
     deletion_.emplace(*records_, settings_.name);
+    follow_moved_mailstore(services_.store, services_.fs, *account_, settings_.mailstore);
     std::optional<OpenMailstore> mailstore = find_mailstore(services_.store, services_.fs, *account_, settings_.mailstore);
     if (mailstore) take_into_use(services_.store, *account_, *mailstore);
     recover_first(mailstore);
@@ -134,7 +137,9 @@ class AccountSync {
     if (mailstore) return;
     mailstore.emplace(open_mailstore(services_.store, services_.fs, *account_, settings_.mailstore));
     take_into_use(services_.store, *account_, *mailstore);
-    if (mailstore->maildir && mailstore->staging().unlearned_since()) recover_first(mailstore);  // what a lost state left in staging
+    // What a lost state left in staging, or what was staged for an mbox that is gone.
+    const bool unlearned = mailstore->maildir && mailstore->staging().unlearned_since();
+    if (unlearned || !services_.store.staged(account_->id).empty()) recover_first(mailstore);
     refuse_if_undurable(*mailstore);
   }
 

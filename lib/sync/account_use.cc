@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/escape.h"
 #include "sync/lost_state.h"
+#include "sync/moved_mailstore.h"
 #include "sync/plan_policy.h"
 
 namespace popsync::sync {
@@ -23,7 +24,9 @@ AccountUse use_account(const SyncServices& services, const SyncRequest& request)
       resolve_remembered(services.store, services.fs, configured_mailstore(request.settings), services.configured_names);
   state::FileLock lock = state::lock_account(services.store.directory(), resolved.id, services.command, request.lock_wait, request.stop);
   const auto account = services.store.account(resolved.id);
-  if (!account) throw Error(ErrorCode::lock_held, "the account was changed by another popsync meanwhile", "try again");
+  if (!account || account->user != request.settings.login.user)
+    throw Error(ErrorCode::lock_held, "the account was changed by another popsync meanwhile", "try again");
+  follow_moved_mailstore(services.store, services.fs, *account, request.settings.mailstore);
   return {.account = *account, .lock = std::move(lock)};
 }
 

@@ -18,6 +18,7 @@
 #include "delivery/maildir_reader.h"
 #include "net/retrieval.h"
 #include "state/transaction.h"
+#include "sync/acceptance.h"
 #include "sync/account_use.h"
 #include "sync/adoption.h"
 #include "sync/header_session.h"

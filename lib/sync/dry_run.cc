@@ -15,6 +15,7 @@
 #include "sync/login_delay.h"
 #include "sync/lost_state.h"
 #include "sync/mailstore_opening.h"
+#include "sync/new_mailstore.h"
 #include "sync/plan_policy.h"
 #include "sync/rekeying_session.h"
 #include "sync/relearning.h"
@@ -42,6 +43,15 @@ std::optional<TokenOwner> owner_to_relearn(state::StateStore* store, const Accou
     }
   }
   return std::nullopt;
+}
+
+// What would end the next sync before it connects.
+void refuse_stopped(state::StateStore* store, const AccountSettings& settings, const state::AccountRow& account) {
+  if (store != nullptr && !account.id.empty()) {
+    (void)find_mailstore(*store, real_fs(), account, settings.mailstore);
+  } else {
+    refuse_foreign_mail(store, real_fs(), account, settings.mailstore);
+  }
 }
 
 // As the next sync would, but in memory.
@@ -85,11 +95,11 @@ DryRun plan_account(state::StateStore* store, const Clock& clock, const SyncRequ
                     const std::string& command) {
   const AccountSettings& settings = request.settings;
   state::AccountRow account;
+  account.name = settings.name;
   std::optional<state::FileLock> lock;
   std::vector<state::MessageRow> rows;
   if (store != nullptr) {
-    const auto stored = store->accounts();
-    const AccountDecision decision = decide_account(configured_mailstore(settings).account, configured_names, stored);
+    const AccountDecision decision = decide_account(configured_mailstore(settings).account, configured_names, *store);
     if (decision.match == AccountMatch::conflict) refuse_conflict(settings.name, settings.login.user, decision.row);
     account = decision.row;
     if (!account.id.empty()) {
@@ -97,6 +107,7 @@ DryRun plan_account(state::StateStore* store, const Clock& clock, const SyncRequ
       rows = store->messages(account.id);
     }
   }
+  refuse_stopped(store, settings, account);
   if (const auto not_before = login_not_before(account, clock.wall())) throw too_early(account, *not_before);
   OpenSession session = open_session(settings, request.secret, clock, request.stop, request.trace);
   const net::MaildropListing listing = list_maildrop(*session.client, settings);

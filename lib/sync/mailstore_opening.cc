@@ -7,7 +7,10 @@
 #include "base/escape.h"
 #include "base/log.h"
 #include "state/transaction.h"
-#include "sync/account_identity.h"
+#include "sync/earlier_mailstores.h"
+#include "sync/moved_mailstore.h"
+#include "sync/new_mailstore.h"
+#include "sync/stopped.h"
 
 namespace popsync::sync {
 namespace {
@@ -61,7 +64,8 @@ delivery::MboxPlace place_of(const state::StateStore& store, const state::Accoun
           .lock_wait = target.mbox_lock_wait,
           .state_directory = store.directory(),
           .account_id = account.id,
-          .account_name = account.name};
+          .account_name = account.name,
+          .make_file = target.made_if_absent};
 }
 
 OpenMailstore make_mbox(state::StateStore& store, Fs& fs, const state::AccountRow& account, const MailstoreTarget& target) {
@@ -73,50 +77,6 @@ OpenMailstore make_mbox(state::StateStore& store, Fs& fs, const state::AccountRo
   transaction.commit();
   const state::MailstoreRow row{.id = id, .path = target.path, .store_id = {}, .generation = 0, .kind = state::MailstoreKind::mbox};
   return {.row = row, .maildir = {}, .mbox = std::move(mbox)};
-}
-
-[[noreturn]] void refuse_other_kind(const MailstoreTarget& target) {
-  const bool now_mbox = target.kind == state::MailstoreKind::mbox;
-  throw Error(
-      ErrorCode::mailstore_unavailable,
-      escaped(target.path) + " was " + (now_mbox ? "a Maildir" : "an mbox") + " of this account and is to be " + (now_mbox ? "an mbox" : "a Maildir"),
-      "name another path");
-}
-
-// The row of a path that the account has used before.
-std::optional<state::MailstoreRow> known_row(state::StateStore& store, const state::AccountRow& account, const MailstoreTarget& target) {
-  const auto rows = store.mailstores(account.id);
-  const auto row = std::ranges::find(rows, target.path, &state::MailstoreRow::path);
-  if (row == rows.end()) return std::nullopt;
-  if (row->kind != target.kind) refuse_other_kind(target);
-  return *row;
-}
-
-// The Maildir remembers this user and host under an account that the database has never heard of, while it knows the account under another id: it was
-// lost after all that, and fetching into the Maildir would double what it holds.
-void refuse_lost_state(state::StateStore& store, const state::AccountRow& account, const std::string& path, const delivery::Inspection& found) {
-  if (found.condition != delivery::MailstoreCondition::ours || names_account(found, account)) return;
-  const auto known = store.accounts();
-  for (const delivery::MailstoreId::Account& each : found.accounts) {
-    const ConfiguredAccount ours{.name = account.name, .host = account.host, .user = account.user, .port = account.port};
-    if (!is_remembered_as(each, found.accounts, ours)) continue;
-    if (std::ranges::count(known, each.id, &state::AccountRow::id) > 0) continue;
-    throw Error(ErrorCode::mailstore_foreign,
-                "the Maildir " + escaped(path) + " was filled from this maildrop under a state that is gone: was state.db removed?",
-                "put the state directory back from a backup; or `popsync adopt " + account.name +
-                    "` recognises its mail by the headers, and nothing is fetched twice");
-  }
-}
-
-void refuse_unsuitable(state::StateStore& store, Fs& fs, const state::AccountRow& account, const MailstoreTarget& target) {
-  if (target.kind == state::MailstoreKind::mbox) {
-    delivery::refuse_unsuitable(target.path, delivery::inspect_mbox(fs, target.path));
-    refuse_lost_mbox(&store, fs, account, target.path);
-    return;
-  }
-  const delivery::Inspection found = delivery::inspect(fs, target.path, store.install_key());
-  delivery::refuse_unsuitable(target.path, found, account.name);
-  refuse_lost_state(store, account, target.path, found);
 }
 
 // The folder's generation is raised before the database hears of it, by one, and by a batch whose rows are STAGED until then. What else is ahead
@@ -131,29 +91,38 @@ void check_generation(state::StateStore& store, const state::AccountRow& account
   const state::MailstoreRow& row = mailstore.row;
   const auto found = mailstore.staging().generation();
   if (!found || *found < row.generation) {
-    throw Error(ErrorCode::mailstore_unavailable, "the Maildir " + escaped(row.path) + " is older than the state: was it restored from a backup?",
-                "if meant: `popsync check " + account.name + " --accept-mailstore`, then `popsync refetch " + account.name + " --missing`");
+    throw Stopped(
+        StopReason::older, row,
+        Error(ErrorCode::mailstore_unavailable, "the Maildir " + escaped(row.path) + " is older than the state: was it restored from a backup?",
+              "if meant: " + accept_command(account.name) + ", then `popsync refetch " + account.name + " --missing`"));
   }
   mailstore.ahead = is_ahead(row, *found, has_staged(store, account, row));
   // What is settled in it counts on from the folder's, never back.
   if (mailstore.ahead) mailstore.row.generation = *found;
 }
 
-// What the accepted mailstore does not hold must not be deleted on the server: it may be the only copy.
-void distrust_missing(state::Transaction& transaction, OpenMailstore& mailstore, const std::vector<state::FileRow>& files) {
-  std::vector<std::string> wanted;
-  for (const state::FileRow& row : files) wanted.push_back(row.name);
-  const auto present = present_in(mailstore, wanted);
-  for (const state::FileRow& row : files) {
-    if (!present.contains(row.name)) transaction.set_removable(row.id, false);
+// What is not where it was, told apart by looking once more: only what can be meant is a question to the operator.
+[[noreturn]] void refuse_missing(state::StateStore& store, Fs& fs, const state::AccountRow& account, const state::MailstoreRow& row,
+                                 const Error& error) {
+  bool absent = false;
+  if (row.kind == state::MailstoreKind::mbox) {
+    absent = delivery::inspect_mbox(fs, row.path) == delivery::MboxCondition::no_folder;
+    if (!absent) throw error;
+  } else {
+    absent = delivery::inspect(fs, row.path, store.install_key()).condition == delivery::MailstoreCondition::absent;
   }
+  throw Stopped(absent ? StopReason::absent : StopReason::replaced, row,
+                Error(error.code(), error.message(), "is the disk mounted? If meant: " + accept_command(account.name)));
 }
 
-// Of this account alone; two may share a Maildir.
-std::vector<state::FileRow> files_of(state::StateStore& store, const state::MailstoreRow& mailstore) {
-  std::vector<state::FileRow> files = store.files_at(mailstore.path);
-  std::erase_if(files, [&](const state::FileRow& each) { return each.mailstore != mailstore.id || !each.removable; });
-  return files;
+OpenMailstore open_where_it_was(state::StateStore& store, Fs& fs, const state::AccountRow& account, const state::MailstoreRow& row,
+                                const MailstoreTarget& target) {
+  try {
+    return open_as_it_is(store, fs, account, row, target);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::mailstore_unavailable) throw;
+    refuse_missing(store, fs, account, row, error);
+  }
 }
 
 }  // namespace
@@ -168,12 +137,13 @@ delivery::MailstoreOwner owner_of(const state::StateStore& store, const state::A
 }
 
 std::optional<OpenMailstore> find_mailstore(state::StateStore& store, Fs& fs, const state::AccountRow& account, const MailstoreTarget& target) {
-  const auto row = known_row(store, account, target);
-  if (!row) {
-    refuse_unsuitable(store, fs, account, target);
+  const auto known = known_mailstore(store, fs, account, target);
+  refuse_gone_earlier(store, fs, account, known, target.kind);
+  if (!known) {
+    refuse_new(store, fs, account, target);
     return std::nullopt;
   }
-  OpenMailstore mailstore = open_as_it_is(store, fs, account, *row, target);
+  OpenMailstore mailstore = open_where_it_was(store, fs, account, known->row, target);
   if (mailstore.maildir) check_generation(store, account, mailstore);
   return mailstore;
 }
@@ -191,11 +161,17 @@ OpenMailstore open_as_it_is(state::StateStore& store, Fs& fs, const state::Accou
   return mailstore;
 }
 
+OpenMailstore open_earlier(state::StateStore& store, Fs& fs, const state::AccountRow& account, const state::MailstoreRow& row) {
+  OpenMailstore mailstore = open_as_it_is(store, fs, account, row, {.path = row.path, .kind = row.kind, .made_if_absent = false});
+  if (mailstore.maildir) check_generation(store, account, mailstore);
+  return mailstore;
+}
+
 OpenMailstore open_mailstore(state::StateStore& store, Fs& fs, const state::AccountRow& account, const MailstoreTarget& target) {
   if (auto found = find_mailstore(store, fs, account, target)) return std::move(*found);
   const bool mbox = target.kind == state::MailstoreKind::mbox;
   const bool moved = !store.mailstores(account.id).empty();
-  OpenMailstore made = mbox ? make_mbox(store, fs, account, target) : make_mailstore(store, fs, account, target.path);
+  OpenMailstore made = make_new_mailstore(store, fs, account, target);
   if (moved) {
     log_info(account.name,
              std::string("new ") + (mbox ? "mbox " : "Maildir ") + escaped(target.path) + ": new mail goes there, nothing is fetched again");
@@ -203,21 +179,9 @@ OpenMailstore open_mailstore(state::StateStore& store, Fs& fs, const state::Acco
   return made;
 }
 
-void refuse_lost_mbox(state::StateStore* store, Fs& fs, const state::AccountRow& account, const std::string& path) {
-  if (store != nullptr && store->seen_count(account.id) > 0) return;
-  if (!delivery::holds_marked_entry(fs, path)) return;
-  if (store != nullptr) {
-    const auto used_by = [&](const state::AccountRow& each) {
-      const auto rows = store->mailstores(each.id);
-      return std::ranges::count(rows, path, &state::MailstoreRow::path) > 0;
-    };
-    if (std::ranges::any_of(store->accounts(), used_by)) return;
-  }
-  throw Error(ErrorCode::mailstore_foreign,
-              "the mbox " + escaped(path) + " holds mail that popsync fetched (X-Popsync-Id), and the state knows nothing of it: was the state lost?",
-              "put the state directory back from a backup; or `popsync seed " + account.name +
-                  "` takes what the server has now as known; or, to fetch all of it once more, `popsync check " + account.name +
-                  " --accept-mailstore`");
+OpenMailstore make_new_mailstore(state::StateStore& store, Fs& fs, const state::AccountRow& account, const MailstoreTarget& target) {
+  const bool mbox = target.kind == state::MailstoreKind::mbox;
+  return mbox ? make_mbox(store, fs, account, target) : make_mailstore(store, fs, account, target.path);
 }
 
 bool is_remembered(state::StateStore& store, Fs& fs, const state::AccountRow& account, const MailstoreTarget& target) {
@@ -241,33 +205,25 @@ void take_into_use(state::StateStore& store, const state::AccountRow& account, O
                                 " (was the state directory restored from a backup?); what was fetched since is learnt from the names of its files");
 }
 
-OpenMailstore accept_mailstore(state::StateStore& store, Fs& fs, const state::AccountRow& account, const MailstoreTarget& target) {
-  const auto row = known_row(store, account, target);
-  const bool mbox = target.kind == state::MailstoreKind::mbox;
-  if (!row) return mbox ? make_mbox(store, fs, account, target) : make_mailstore(store, fs, account, target.path);
-  const std::vector<state::FileRow> files = files_of(store, *row);
-  const bool staged = has_staged(store, account, *row);
-  OpenMailstore accepted{.row = *row, .maildir = {}, .mbox = {}};
-  if (mbox) accepted.mbox.emplace(delivery::Mbox::make(fs, place_of(store, account, target)));
-  auto transaction = store.begin();
-  if (!mbox) {
-    accepted.maildir.emplace(delivery::Maildir::make(fs, target.path, owner_of(store, account)));
-    trust_if_new(accepted.maildir->staging());
-    const auto generation = accepted.maildir->staging().generation();
-    accepted.row.generation = generation.value_or(row->generation);
-    accepted.row.store_id = accepted.maildir->id();
-    if (generation && is_ahead(*row, *generation, staged)) {
-      accepted.row.generation = mark_unlearned(accepted.maildir->staging());
-    } else {
-      accepted.maildir->staging().set_generation(accepted.row.generation);
-      accepted.maildir->staging().sync();
-    }
-    transaction.set_mailstore_id(row->id, accepted.row.store_id);
-    transaction.set_generation(row->id, accepted.row.generation);
+OpenMailstore make_again(state::StateStore& store, Fs& fs, const state::AccountRow& account, const MailstoreTarget& target,
+                         const state::MailstoreRow& row, bool unfinished) {
+  OpenMailstore made{.row = row, .maildir = {}, .mbox = {}};
+  if (target.kind == state::MailstoreKind::mbox) {
+    made.mbox.emplace(delivery::Mbox::make(fs, place_of(store, account, target)));
+    return made;
   }
-  distrust_missing(transaction, accepted, files);
-  transaction.commit();
-  return accepted;
+  made.maildir.emplace(delivery::Maildir::make(fs, target.path, owner_of(store, account)));
+  trust_if_new(made.staging());
+  const auto generation = made.staging().generation();
+  made.row.generation = generation.value_or(row.generation);
+  made.row.store_id = made.maildir->id();
+  if (generation && is_ahead(row, *generation, unfinished)) {
+    made.row.generation = mark_unlearned(made.staging());
+  } else {
+    made.staging().set_generation(made.row.generation);
+    made.staging().sync();
+  }
+  return made;
 }
 
 std::unordered_set<std::string> present_in(OpenMailstore& mailstore, std::span<const std::string> wanted) {

@@ -31,8 +31,9 @@ struct OpenMailstore {
 
 delivery::MailstoreOwner owner_of(const state::StateStore& store, const state::AccountRow& account);
 
-// The mailstore at a path that the account has used before; empty if the path is new to it, after making sure that one could be made there.
-// Makes nothing. Errors: mailstore_unavailable, mailstore_foreign.
+// The mailstore that the account has used before, at this path or, a Maildir, elsewhere (moved_mailstore.h); empty if it is new to the account, after
+// making sure that one could be made there. Makes nothing. Throws Stopped where the operator has to say what is meant, also because of mailstores of
+// earlier; Errors: mailstore_unavailable, mailstore_foreign.
 // An account of a Maildir that was filled under a lost state has its id by now (lost_state.h); the Maildir is new to the state all the same.
 std::optional<OpenMailstore> find_mailstore(state::StateStore& store, Fs& fs, const state::AccountRow& account, const MailstoreTarget& target);
 
@@ -41,9 +42,8 @@ std::optional<OpenMailstore> find_mailstore(state::StateStore& store, Fs& fs, co
 OpenMailstore open_as_it_is(state::StateStore& store, Fs& fs, const state::AccountRow& account, const state::MailstoreRow& row,
                             const MailstoreTarget& target = {});
 
-// Throws Error mailstore_foreign for an mbox with mail of ours, if no account of the state has used it and this one knows no message: the state was
-// lost (an mbox has no id file to learn from), or the account forgotten, and fetching into it would double what it holds. Null: there is no state.
-void refuse_lost_mbox(state::StateStore* store, Fs& fs, const state::AccountRow& account, const std::string& path);
+// One that the account has left, to settle what is unfinished in it; no mbox is made anew. Errors: mailstore_unavailable, mailstore_foreign.
+OpenMailstore open_earlier(state::StateStore& store, Fs& fs, const state::AccountRow& account, const state::MailstoreRow& row);
 
 // As find_mailstore(), and makes it if it is new. One that was filled under a lost state is marked: files in it may be of messages that no row knows.
 // Errors: mailstore_unavailable, mailstore_foreign.
@@ -56,8 +56,13 @@ bool is_remembered(state::StateStore& store, Fs& fs, const state::AccountRow& ac
 // is ahead of an older state. Throws Error lock_held.
 void take_into_use(state::StateStore& store, const state::AccountRow& account, OpenMailstore& mailstore);
 
-// The operator says that what is there now is meant: a Maildir's id (made if missing) and its generation are taken as they are.
-OpenMailstore accept_mailstore(state::StateStore& store, Fs& fs, const state::AccountRow& account, const MailstoreTarget& target);
+// At a path that is new to the account, whatever is there. Errors: mailstore_unavailable, mailstore_foreign.
+OpenMailstore make_new_mailstore(state::StateStore& store, Fs& fs, const state::AccountRow& account, const MailstoreTarget& target);
+
+// A mailstore of the account whose Maildir has lost its id or was put back from a backup: it is made what it was, with the id and the generation that
+// are there; the caller holds a transaction and records both. `unfinished`: messages are staged for it.
+OpenMailstore make_again(state::StateStore& store, Fs& fs, const state::AccountRow& account, const MailstoreTarget& target,
+                         const state::MailstoreRow& row, bool unfinished);
 
 // Those of the wanted names whose messages are in the mailstore. Of an mbox at least: a reader may be rewriting it.
 std::unordered_set<std::string> present_in(OpenMailstore& mailstore, std::span<const std::string> wanted);

@@ -12,7 +12,9 @@
 #include "base/format.h"
 #include "base/log.h"
 #include "delivery/maildir_name.h"
+#include "delivery/mbox_settling.h"
 #include "state/transaction.h"
+#include "sync/earlier_mailstores.h"
 #include "sync/mbox_recovery.h"
 #include "sync/message_warnings.h"
 #include "sync/suspension.h"
@@ -294,6 +296,29 @@ void end_idle_suspension(state::StateStore& store, state::RowId mailstore) {
   transaction.commit();
 }
 
+// An mbox is known by its path alone. Where that is gone, nobody can tell what became of it: what was to be written there is looked for by its marker
+// in the mbox of today, and else appended to it.
+void take_over_from_gone_mboxes(state::StateStore& store, Fs& fs, const state::AccountRow& account, const state::MailstoreRow& current) {
+  std::vector<StagedRow> rows = store.staged(account.id);
+  for (const state::MailstoreRow& row : store.mailstores(account.id)) {
+    const bool stays = row.id == current.id || row.kind != state::MailstoreKind::mbox || mbox_is_there(fs, row.path);
+    if (stays) std::erase_if(rows, [&](const StagedRow& staged) { return staged.mailstore == row.id; });
+  }
+  if (rows.empty()) return;
+  auto transaction = store.begin();
+  for (const StagedRow& row : rows) {
+    transaction.set_mailstore(row.id, current.id);
+    transaction.set_entry(row.id, {.offset = delivery::kNoPlace, .length = row.entry.length, .sha256 = row.entry.sha256});
+  }
+  transaction.commit();
+  log_info(account.name, "an mbox of earlier is gone; " + counted(rows.size(), "message") + " that were to go there go to " + escaped(current.path));
+}
+
+// find_mailstore() has made sure that there will be one.
+bool waits_for_new_mbox(Fs& fs, const state::MailstoreRow& row, const OpenMailstore* current) {
+  return current == nullptr && row.kind == state::MailstoreKind::mbox && !mbox_is_there(fs, row.path);
+}
+
 void add(Recovered& sum, const Recovered& part) {
   sum.published += part.published;
   sum.unverified += part.unverified;
@@ -304,6 +329,7 @@ void add(Recovered& sum, const Recovered& part) {
 
 Recovered recover(state::StateStore& store, Fs& fs, const Clock& clock, const state::AccountRow& account, OpenMailstore* current) {
   Recovered sum;
+  if (current != nullptr && current->mbox) take_over_from_gone_mboxes(store, fs, account, current->row);
   std::vector<StagedRow> all = store.staged(account.id);
   const auto take = [&](state::RowId mailstore) {
     std::vector<StagedRow> rows;
@@ -314,7 +340,8 @@ Recovered recover(state::StateStore& store, Fs& fs, const Clock& clock, const st
     if (current != nullptr && row.id == current->row.id) {
       add(sum, settle_one(store, fs, clock, account, *current, take(row.id)));
     } else if (auto rows = take(row.id); !rows.empty()) {
-      OpenMailstore other = open_mailstore(store, fs, account, {.path = row.path, .kind = row.kind});
+      if (waits_for_new_mbox(fs, row, current)) continue;
+      OpenMailstore other = open_earlier(store, fs, account, row);
       take_into_use(store, account, other);
       add(sum, settle_one(store, fs, clock, account, other, std::move(rows)));
     } else if (!row.suspended.empty()) {

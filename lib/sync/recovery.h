@@ -17,7 +17,8 @@ struct Recovered {
   std::uint64_t dropped = 0;     // damaged or without a row: removed, fetched again if still on the server
 };
 
-// `current` is the mailstore the account delivers to now, null if it is not made yet; rows staged for another one are finished there.
+// `current` is the mailstore the account delivers to now, null if it is not made yet; rows staged for another one are finished there. Those for an
+// mbox that is gone are finished in the mbox of today, once it is made.
 Recovered recover(state::StateStore& store, Fs& fs, const Clock& clock, const state::AccountRow& account, OpenMailstore* current);
 
 }  // namespace popsync::sync

@@ -28,6 +28,7 @@ main() {
   prepare two_writers dovecot-pop3d procmail python3
   set_up
   printf '%s messages each, %s kills\n\n' "$messages" "$kills"
+  finish_popsync # before procmail writes: an mbox that holds mail at the first sync is a question to the operator
   set -m # a process group of its own, to be ended as one
   deliver_with_procmail &
   helper=$!

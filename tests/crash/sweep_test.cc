@@ -142,6 +142,27 @@ TEST_P(SweepOfTheWrongMailstore, StruckAtEveryCall) {
 INSTANTIATE_TEST_SUITE_P(Is, SweepOfTheWrongMailstore, testing::Values(Before::mailstore_restored, Before::mailstore_unmounted),
                          [](const auto& tested) { return tested.param == Before::mailstore_restored ? "Restored" : "Unmounted"; });
 
+// A mailstore that lies elsewhere now, and the operator's word on one that does not: each is one commit, and the sync behind it finds all as it is.
+struct SweepOfAMove : testing::TestWithParam<Trouble> {};
+
+TEST_P(SweepOfAMove, StruckAtEveryCall) {
+  for (const FaultKind fault : {FaultKind::kill, FaultKind::power_cut, FaultKind::io_error, FaultKind::disk_full}) {
+    sweep(GetParam().story, {.fault = fault, .power_cut_at_end = fault == FaultKind::io_error});
+  }
+}
+
+const std::vector<Trouble> kMoves = {
+    {"Maildir", {.name = "moved", .leave = Leave::remove, .before = Before::mailstore_moved, .unfinished = true}},
+    {"Mbox", {.name = "moved mbox", .leave = Leave::remove, .mailstore = kMbox, .before = Before::mailstore_moved, .unfinished = true}},
+    {"AcceptedCopy", {.name = "accepted copy", .before = Before::mailstore_copied, .work = Work::accept, .unfinished = true}},
+    {"AcceptedLoss", {.name = "accepted loss", .before = Before::mailstore_lost, .work = Work::accept, .unfinished = true}},
+    {"AcceptedLossOfAnEarlierOne", {.name = "accepted earlier loss", .before = Before::mailstore_left, .work = Work::accept, .unfinished = true}},
+    {"AcceptedEmptyFolder", {.name = "accepted empty folder", .before = Before::mailstore_emptied, .work = Work::accept, .unfinished = true}},
+    {"AcceptedForeignMail", {.name = "accepted foreign mail", .old_messages = 0, .before = Before::foreign_mail, .work = Work::accept}},
+};
+
+INSTANTIATE_TEST_SUITE_P(Of, SweepOfAMove, testing::ValuesIn(kMoves), [](const auto& tested) { return std::string(tested.param.name); });
+
 INSTANTIATE_TEST_SUITE_P(Into, Sweep, testing::Values(kMaildir, kMbox),
                          [](const auto& tested) { return tested.param == kMbox ? "Mbox" : "Maildir"; });
 

@@ -64,7 +64,7 @@ TEST_F(CommandLine, MistakesOfUsageEndWith64) {
                                                     {"rename", "work"},
                                                     {"show", "work", "--number", "0"},
                                                     {"show", "work", "--number", "x"},
-                                                    {"check", "--accept-mailstore"}}) {
+                                                    {"accept", "--mailstore"}}) {
     const ProgramResult result = home.run(arguments);
     EXPECT_EQ(result.status, 64) << arguments.back() << ": " << result.err;
     EXPECT_NE(result.err, "");

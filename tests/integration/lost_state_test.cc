@@ -117,7 +117,7 @@ TEST_F(LostState, OfAnMboxStopsUntilTheOperatorDecides) {
   server.add(small_message("later"));
   EXPECT_EQ(fetched(), "1");
   lose_state();
-  EXPECT_EQ(home.run({"check", "home", "--accept-mailstore"}).status, 0);
+  EXPECT_EQ(home.run({"accept", "home", "--mailstore"}).status, 0);
   EXPECT_EQ(fetched(), "6");
 }
 

@@ -49,7 +49,7 @@ TEST_F(Mailstore, GoneMaildirStopsTheAccountAndIsNotMadeAnew) {
   fs::rename(home.maildir(), home.maildir() + ".away");
   const ProgramResult result = sync();
   EXPECT_EQ(result.status, 73);
-  EXPECT_THAT(result.err, AllOf(HasSubstr("mailstore is gone"), HasSubstr("--accept-mailstore")));
+  EXPECT_THAT(result.err, AllOf(HasSubstr("mailstore is gone"), HasSubstr("`popsync accept home`")));
   EXPECT_FALSE(fs::exists(home.maildir()));
   fs::rename(home.maildir() + ".away", home.maildir());
   EXPECT_EQ(sync().status, 0);
@@ -82,7 +82,7 @@ TEST_F(Mailstore, NothingIsDeletedOnTheServerWhileItIsGone) {
 TEST_F(Mailstore, AcceptedNewFolderGoesOnWithoutFetchingAgain) {
   sync();
   fs::remove_all(home.maildir());
-  EXPECT_EQ(home.run({"check", "home", "--accept-mailstore"}).status, 0);
+  EXPECT_EQ(home.run({"accept", "home", "--mailstore"}).status, 0);
   server.add(small_message("later"));
   EXPECT_EQ(fetched(), "1");
   EXPECT_EQ(messages_in(home.maildir()), as_stored({small_message("later")}));
@@ -91,7 +91,7 @@ TEST_F(Mailstore, AcceptedNewFolderGoesOnWithoutFetchingAgain) {
 TEST_F(Mailstore, MissingMessagesCanBeFetchedAgainAfterTheFolderWasAccepted) {
   sync();
   fs::remove_all(home.maildir());
-  home.run({"check", "home", "--accept-mailstore"});
+  home.run({"accept", "home", "--mailstore"});
   EXPECT_EQ(home.run({"verify"}).status, 65);
   EXPECT_EQ(home.run({"refetch", "home", "--missing"}).status, 0);
   EXPECT_EQ(fetched(), "5");
@@ -120,6 +120,7 @@ TEST_F(Mailstore, FolderOfSomethingElseIsRefused) {
 TEST_F(Mailstore, ExistingMaildirIsTakenWithItsMailUntouched) {
   for (const char* part : {"tmp", "new", "cur"}) fs::create_directories(home.maildir() + "/" + part);
   (void)home.folder().write("mail/home/cur/1.x.host:2,S", "Subject: old\n\n");
+  EXPECT_EQ(home.run({"accept", "home", "--foreign-mail"}).status, 0);
   EXPECT_EQ(fetched(), "5");
   EXPECT_EQ(messages_in(home.maildir()).size(), 6U);
 }

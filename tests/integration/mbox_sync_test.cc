@@ -90,6 +90,7 @@ TEST_F(MboxSync, WhatMayGoFromTheServerGoesWhenItIsHere) {
 
 TEST_F(MboxSync, AnMboxWithoutAnEmptyLineAtItsEndIsContinuedBehindOne) {
   write(mbox(), kForeign + "no line end");
+  popsync.accept_what_is_there();
   mail_comes(2);
   EXPECT_EQ(fetched(), 2U);
   EXPECT_EQ(content_of(mbox()).rfind(kForeign + "no line end\n\nFrom ", 0), 0U);
@@ -167,6 +168,7 @@ TEST_F(MboxSync, AChangeOfTheKindFetchesNothingAgain) {
 
 TEST_F(MboxSync, LockedByAnotherAllTheTimeItIsTriedLater) {
   write(mbox(), kForeign);
+  popsync.accept_what_is_there();
   mail_comes(3);
   remove_on_server();
   popsync.settings.mailstore.mbox_lock_wait = {};

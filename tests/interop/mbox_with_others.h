@@ -38,6 +38,7 @@ struct MboxWithOthers : testing::Test {
     home.configure_with("[accounts.home]\nhost = \"127.0.0.1\"\nport = " + std::to_string(server.port()) + "\nuser = \"" + MaildropServer::kUser +
                         "\"\npassword = \"" + MaildropServer::kPassword + "\"\ntls = \"none\"\nallow_insecure_auth = true\nmbox = \"" + mbox() +
                         "\"\n");
+    home.run({"accept", "home", "--foreign-mail"});
   }
   void mail_comes(std::size_t messages) {
     for (std::size_t i = 0; i < messages; ++i) {

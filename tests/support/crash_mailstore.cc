@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <set>
 #include <string_view>
 
@@ -13,15 +14,19 @@
 #include "support/program_home.h"
 
 namespace popsync::test {
+
+const std::string kForeign = "Subject: foreign\n\nby another program\n";
+
 namespace {
 
 namespace fs = std::filesystem;
 
-const std::string kForeign = "Subject: foreign\n\nby another program\n";
-
 class CrashMaildir : public CrashMailstore {
  public:
-  explicit CrashMaildir(const fs::path& folder) : mail_(folder / "mail"), moved_(folder / "moved") {}
+  CrashMaildir(const fs::path& folder, const std::string& name)
+      : mail_(folder / name), others_{folder / kFirstMailstore, folder / kSecondMailstore}, moved_(folder / "moved") {
+    std::erase(others_, mail_);
+  }
 
   void point(RigAccount& account) const override {
     account.mailstore = mail_.string();
@@ -30,7 +35,7 @@ class CrashMaildir : public CrashMailstore {
 
   [[nodiscard]] Messages messages() const override {
     Messages found;
-    for (const std::string& path : message_files(mail_)) {
+    for (const std::string& path : everywhere(message_files)) {
       if (!fs::path(path).filename().string().starts_with('.')) ++found[content_of(path)];  // the probe of a new Maildir; readers do not see it
     }
     std::error_code absent;
@@ -38,7 +43,7 @@ class CrashMaildir : public CrashMailstore {
     return found;
   }
 
-  [[nodiscard]] std::vector<std::string> left_in_staging() const override { return staged_in(mail_); }
+  [[nodiscard]] std::vector<std::string> left_in_staging() const override { return everywhere(staged_in); }
   [[nodiscard]] bool whole_at_any_time() const override { return true; }
   [[nodiscard]] bool deletes_unseen() const override { return false; }
 
@@ -74,7 +79,15 @@ class CrashMaildir : public CrashMailstore {
   }
 
  private:
+  template <typename Look>
+  [[nodiscard]] std::vector<std::string> everywhere(const Look& look) const {
+    std::vector<std::string> names = look(mail_.string());
+    for (const fs::path& other : others_) std::ranges::move(look(other.string()), std::back_inserter(names));
+    return names;
+  }
+
   fs::path mail_;
+  std::vector<fs::path> others_;  // where the account delivered before
   fs::path moved_;
 };
 
@@ -135,7 +148,8 @@ std::string with_status(const std::string& text, bool first) {
 
 class CrashMbox : public CrashMailstore {
  public:
-  CrashMbox(const fs::path& folder, const Messages& known) : folder_(folder), mbox_(folder / "mail/box"), moved_(folder / "moved"), known_(known) {}
+  CrashMbox(const fs::path& folder, const std::string& name, const Messages& known)
+      : folder_(folder), mbox_(folder / (name + "/box")), moved_(folder / "moved"), known_(known) {}
 
   void point(RigAccount& account) const override {
     account.mailstore = mbox_.string();
@@ -263,8 +277,12 @@ class CrashMbox : public CrashMailstore {
 
 }  // namespace
 
-std::unique_ptr<CrashMailstore> maildir_in(const std::string& folder) { return std::make_unique<CrashMaildir>(folder); }
+std::unique_ptr<CrashMailstore> maildir_in(const std::string& folder, const std::string& name) {
+  return std::make_unique<CrashMaildir>(folder, name);
+}
 
-std::unique_ptr<CrashMailstore> mbox_in(const std::string& folder, const Messages& known) { return std::make_unique<CrashMbox>(folder, known); }
+std::unique_ptr<CrashMailstore> mbox_in(const std::string& folder, const std::string& name, const Messages& known) {
+  return std::make_unique<CrashMbox>(folder, name, known);
+}
 
 }  // namespace popsync::test

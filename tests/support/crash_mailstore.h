@@ -52,8 +52,12 @@ class CrashMailstore {
   [[nodiscard]] virtual bool deletes_unseen() const = 0;
 };
 
-// Of the state `folder`/state. `known`: all messages there are; must outlive it.
-std::unique_ptr<CrashMailstore> maildir_in(const std::string& folder);
-std::unique_ptr<CrashMailstore> mbox_in(const std::string& folder, const Messages& known);
+constexpr const char* kFirstMailstore = "mail";
+constexpr const char* kSecondMailstore = "elsewhere";
+extern const std::string kForeign;  // a message of another program
+
+// Of the state `folder`/state, in the folder of this name. `known`: all messages there are; must outlive it.
+std::unique_ptr<CrashMailstore> maildir_in(const std::string& folder, const std::string& name);
+std::unique_ptr<CrashMailstore> mbox_in(const std::string& folder, const std::string& name, const Messages& known);
 
 }  // namespace popsync::test

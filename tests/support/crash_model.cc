@@ -60,7 +60,7 @@ CrashModel::CrashModel(std::uint64_t seed)
       random_(seed),
       is_mbox_(seed % 4 == 0),
       numbers_(seed % 3 == 0),
-      mailstore_(is_mbox_ ? mbox_in(folder_.path(), all_) : maildir_in(folder_.path())) {
+      mailstore_(is_mbox_ ? mbox_in(folder_.path(), kFirstMailstore, all_) : maildir_in(folder_.path(), kFirstMailstore)) {
   state::StateStore::open(folder_ / "state");
 }
 

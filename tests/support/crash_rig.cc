@@ -19,8 +19,10 @@
 #include "support/last_words.h"
 #include "support/maildrop_server.h"
 #include "support/sync_in_process.h"
+#include "sync/acceptance.h"
 #include "sync/account_sync.h"
 #include "sync/adoption_session.h"
+#include "sync/lost_state.h"
 #include "sync/relearning_session.h"
 
 namespace popsync::test {
@@ -55,6 +57,12 @@ sync::AccountSettings settings_of(const RigAccount& account, Leave leave) {
   return settings;
 }
 
+void accept_what_stops(const sync::SyncServices& services, const sync::AccountSettings& settings) {
+  const auto account = sync::resolve_remembered(services.store, services.fs, sync::configured_mailstore(settings), services.configured_names);
+  const auto question = sync::find_question(services.store, services.fs, account, settings.mailstore);
+  if (question) sync::accept(services.store, services.fs, account, settings.mailstore, *question, question->stop.answers().front());
+}
+
 // True if the round had no error and found nothing to do.
 bool do_all(const RigRun& run, const sync::SyncServices& services, RigReport& report) {
   bool quiet = true;
@@ -69,7 +77,8 @@ bool do_all(const RigRun& run, const sync::SyncServices& services, RigReport& re
                                     .progress = {}};
     if (run.work == Work::adopt) sync::adopt_account(services, request);
     if (run.work == Work::rebuild) sync::rebuild_account(services, request);
-    if (run.work != Work::sync) continue;
+    if (run.work == Work::accept) accept_what_stops(services, settings);
+    if (run.work == Work::adopt || run.work == Work::rebuild) continue;
     const sync::SyncReport done = sync::sync_account(services, request);
     report.fetched += done.fetched;
     report.deleted += done.deleted;

@@ -42,7 +42,7 @@ struct RigAccount {
 
 enum class Leave { keep, remove, remove_after_14_days };
 
-enum class Work { sync, adopt, rebuild };
+enum class Work { sync, adopt, rebuild, accept };  // accept: what stops the account, and then sync
 
 struct RigRun {
   FaultKind fault = FaultKind::none;

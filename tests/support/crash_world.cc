@@ -5,10 +5,12 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 
 #include "state/state_store.h"
 #include "support/folder_content.h"
 #include "support/message_corpus.h"
+#include "support/program_home.h"
 
 namespace popsync::test {
 namespace {
@@ -59,7 +61,7 @@ CrashWorld::CrashWorld(Story story) : story_(std::move(story)), messages_(story_
       ++all_[octets_stored(messages_[account].back())];
     }
   }
-  mail_ = mailstore();
+  mail_ = mailstore(kFirstMailstore);
   // The beginning: an account that has fetched its old messages, or one that was never synced.
   const auto store = state::StateStore::open(folder_.make("run") + "/state");
   for (std::size_t i = 0; i < story_.old_messages; ++i) {
@@ -69,6 +71,7 @@ CrashWorld::CrashWorld(Story story) : story_(std::move(story)), messages_(story_
     }
     fetch_old_messages();
   }
+  if (story_.unfinished) leave_one_unfinished();
   fs::rename(folder_ / "run", folder_ / "beginning");
 }
 
@@ -81,6 +84,23 @@ void CrashWorld::fetch_old_messages() {
   fs::remove_all(folder_ / "run/attic");  // all of it is durable
 }
 
+// Killed one call later each time, until the rows are there and nothing is published.
+void CrashWorld::leave_one_unfinished() {
+  server_.add(messages_[0][story_.old_messages], "new-" + std::to_string(story_.old_messages));
+  fs::copy(folder_ / "run", folder_ / "at-rest", fs::copy_options::recursive);
+  RigRun run = run_of({.fault = FaultKind::kill, .step = 1});
+  run.leave = Leave::keep;
+  run.now = kBegin;
+  for (bool staged = false; !staged; ++run.step) {
+    fs::remove_all(folder_ / "run");
+    fs::copy(folder_ / "at-rest", folder_ / "run", fs::copy_options::recursive);
+    ASSERT_TRUE(CrashRig::instance().run(run).crashed) << "nothing was ever staged";
+    fs::remove_all(folder_ / "run/attic");
+    const auto store = state::StateStore::open(folder_ / "run/state");
+    staged = !store->staged(store->accounts().at(0).id).empty();
+  }
+}
+
 bool CrashWorld::live_through(const Blow& blow, const Blow* second) {
   begin_again();
   const RigReport first = struck_run(blow);
@@ -90,6 +110,7 @@ bool CrashWorld::live_through(const Blow& blow, const Blow* second) {
   // A sync that failed on the mail itself, before any of the state's: what was written is in doubt.
   const Messages in_doubt = blow.fault == FaultKind::dead_syncs && last_struck_.starts_with("sync a ") ? mail_->unrecorded() : Messages();
   visit_ = mail_->visit(story_.reader);
+  for (const auto& [message, count] : foreign_) visit_.foreign[message] += count;
   if (story_.mail_comes) mail_comes();
   if (second != nullptr) {
     server_.set_knobs({});
@@ -106,14 +127,15 @@ bool CrashWorld::live_through(const Blow& blow, const Blow* second) {
   return struck;
 }
 
-std::unique_ptr<CrashMailstore> CrashWorld::mailstore() const {
-  return story_.mailstore == state::MailstoreKind::mbox ? mbox_in(folder_ / "run", all_) : maildir_in(folder_ / "run");
+std::unique_ptr<CrashMailstore> CrashWorld::mailstore(const std::string& name) const {
+  return story_.mailstore == state::MailstoreKind::mbox ? mbox_in(folder_ / "run", name, all_) : maildir_in(folder_ / "run", name);
 }
 
 void CrashWorld::begin_again() {
   server_.set_knobs({});
   visit_ = {};
-  mail_ = mailstore();
+  foreign_ = {};
+  mail_ = mailstore(kFirstMailstore);
   for (std::size_t account = 0; account < story_.accounts; ++account) {
     for (const std::string& uid : server_.uids(user(account))) server_.remove(uid, user(account));
     for (std::size_t i = 0; i < messages_[account].size(); ++i) {
@@ -150,8 +172,40 @@ void CrashWorld::prepare() {
     case Before::unique_ids_changed:
       for (std::size_t account = 0; account < story_.accounts; ++account) server_.rekey(user(account));
       break;
+    case Before::mailstore_moved:
+      fs::rename(folder_ / "run/mail", folder_ / "run/elsewhere");
+      deliver_elsewhere();
+      break;
+    case Before::mailstore_copied:
+      fs::copy(folder_ / "run/mail", folder_ / "run/elsewhere", fs::copy_options::recursive);
+      for (const std::string& file : message_files(folder_ / "run/elsewhere")) fs::remove(file);
+      deliver_elsewhere();
+      break;
+    case Before::mailstore_lost: keep_mail_of_lost_mailstore(); break;
+    case Before::mailstore_emptied:
+      keep_mail_of_lost_mailstore();
+      fs::create_directory(folder_ / "run/mail");
+      break;
+    case Before::mailstore_left:
+      keep_mail_of_lost_mailstore();
+      deliver_elsewhere();
+      break;
+    case Before::foreign_mail:
+      for (const char* part : {"tmp", "new", "cur"}) fs::create_directories(folder_ / (std::string("run/mail/") + part));
+      std::ofstream(folder_ / "run/mail/cur/1.x.elsewhere:2,S", std::ios::binary) << kForeign;
+      foreign_[kForeign] = 1;
+      break;
   }
+  visit_.foreign = foreign_;
 }
+
+void CrashWorld::keep_mail_of_lost_mailstore() {
+  fs::create_directories(folder_ / "run/moved");
+  for (const std::string& file : message_files(folder_ / "run/mail")) fs::rename(file, folder_ / ("run/moved/" + fs::path(file).filename().string()));
+  fs::remove_all(folder_ / "run/mail");
+}
+
+void CrashWorld::deliver_elsewhere() { mail_ = mailstore(kSecondMailstore); }
 
 void CrashWorld::put_back_mailstore() {
   if (!fs::exists(folder_ / "run/right")) return;

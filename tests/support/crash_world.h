@@ -29,6 +29,12 @@ enum class Before {
   mailstore_restored,   // likewise; the right one comes back after the struck run
   mailstore_unmounted,  // an empty folder stands there; the right one comes back after the struck run
   unique_ids_changed,   // all of them
+  mailstore_moved,      // the account delivers to the place where it is now
+  mailstore_copied,     // the same, but the copy holds no mail
+  mailstore_lost,       // with its staging; the mail in it is kept by the user
+  mailstore_emptied,    // lost so, and an empty folder is in its place
+  mailstore_left,       // lost so, and the account delivers to another place
+  foreign_mail,         // the account is new, and another program's mail lies there
 };
 
 struct Story {
@@ -43,6 +49,7 @@ struct Story {
   Before before = Before::nothing;                        // the struck run
   Work work = Work::sync;                                 // of the struck run; done once more, unharmed, before the first sync after it
   Reader reader = Reader::leaves_it;
+  bool unfinished = false;  // the first of the new messages is staged, and not published, when the struck run begins
   bool mail_comes = false;  // a message for each account between the crash and the restart
   bool publisher_thread = false;
   bool without_journal = false;  // the disk of all
@@ -72,10 +79,13 @@ class CrashWorld {
   [[nodiscard]] std::uint64_t steps() const { return last_steps_; }
 
  private:
-  [[nodiscard]] std::unique_ptr<CrashMailstore> mailstore() const;
+  [[nodiscard]] std::unique_ptr<CrashMailstore> mailstore(const std::string& name) const;
   void fetch_old_messages();
+  void leave_one_unfinished();
   void begin_again();
   void prepare();
+  void keep_mail_of_lost_mailstore();
+  void deliver_elsewhere();
   void put_back_mailstore();
   RigRun run_of(const Blow& blow) const;
   RigReport struck_run(const Blow& blow);
@@ -100,6 +110,7 @@ class CrashWorld {
   Messages all_;                                    // as stored, with how many there must be
   std::unique_ptr<CrashMailstore> mail_;
   Visit visit_;
+  Messages foreign_;  // there before the struck run
   std::string last_struck_;
   std::uint64_t last_steps_ = 0;
 };

@@ -71,6 +71,12 @@ UniqueFd FaultyFs::open_append(int dir, const std::string& name) {
   return fd;
 }
 
+std::optional<UniqueFd> FaultyFs::reopen_append(int dir, const std::string& name) {
+  const auto lock = machine_.lock();
+  pass(CallKind::look, "open for appending again " + name);
+  return real_fs().reopen_append(dir, name);
+}
+
 void FaultyFs::write(int fd, std::string_view octets) {
   const auto lock = machine_.lock();
   const std::string what = "write " + std::to_string(octets.size()) + " octets";

@@ -21,6 +21,7 @@ class FaultyFs : public Fs {
   UniqueFd create(int dir, const std::string& name) override;
   std::optional<UniqueFd> open(int dir, const std::string& name) override;
   UniqueFd open_append(int dir, const std::string& name) override;
+  std::optional<UniqueFd> reopen_append(int dir, const std::string& name) override;
   void write(int fd, std::string_view octets) override;
   std::string read(int fd, std::size_t octets_max) override;
   std::string read_at(int fd, std::uint64_t offset, std::size_t octets_max) override;

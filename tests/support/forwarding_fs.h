@@ -19,6 +19,7 @@ class ForwardingFs : public Fs {
   UniqueFd create(int dir, const std::string& name) override { return real_fs().create(dir, name); }
   std::optional<UniqueFd> open(int dir, const std::string& name) override { return real_fs().open(dir, name); }
   UniqueFd open_append(int dir, const std::string& name) override { return real_fs().open_append(dir, name); }
+  std::optional<UniqueFd> reopen_append(int dir, const std::string& name) override { return real_fs().reopen_append(dir, name); }
   void write(int fd, std::string_view octets) override { real_fs().write(fd, octets); }
   std::string read(int fd, std::size_t octets_max) override { return real_fs().read(fd, octets_max); }
   std::string read_at(int fd, std::uint64_t offset, std::size_t octets_max) override { return real_fs().read_at(fd, offset, octets_max); }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/fs.h"
@@ -12,8 +13,10 @@
 #include "state/state_store.h"
 #include "support/maildrop_server.h"
 #include "support/temp_folder.h"
+#include "sync/acceptance.h"
 #include "sync/account_sync.h"
 #include "sync/dry_run.h"
+#include "sync/lost_state.h"
 
 namespace popsync::test {
 
@@ -56,6 +59,12 @@ class SyncInProcess {
     return sync::sync_account(services, request());
   }
   sync::DryRun plan() { return sync::plan_account(store_.get(), clock, request(), {settings.name}, "popsync test"); }
+  // What is at the account's path now is meant, as `popsync accept` takes it: mail of another program too.
+  void accept_what_is_there() {
+    const auto account = sync::resolve_remembered(*store_, *fs, sync::configured_mailstore(settings), std::vector{settings.name});
+    const auto question = sync::find_question(*store_, *fs, account, settings.mailstore);
+    if (question) sync::accept(*store_, *fs, account, settings.mailstore, *question, question->stop.answers().front());
+  }
   void leave(sync::LeavePolicy policy, const std::string& text) {
     settings.leave = policy;
     settings.leave_text = text;

@@ -187,7 +187,7 @@ TEST_F(MaildirTest, OpenMakesNoMaildirWhereThereIsNone) {
   const Error absent = error_of([&] { (void)open("x"); });
   EXPECT_EQ(absent.code(), ErrorCode::mailstore_unavailable);
   EXPECT_THAT(absent.message(), HasSubstr("mailstore is gone"));
-  EXPECT_THAT(absent.hint(), HasSubstr("popsync check work --accept-mailstore"));
+  EXPECT_THAT(absent.hint(), HasSubstr("popsync accept work"));
   EXPECT_FALSE(stdfs::exists(path()));
   stdfs::create_directories(path());  // the mount point of a disk that is not mounted
   EXPECT_EQ(error_of([&] { (void)open("x"); }).code(), ErrorCode::mailstore_unavailable);

@@ -235,6 +235,49 @@ TEST_F(TransactionTest, MailstoresBelongToAnAccount) {
   EXPECT_THAT(store_->mailstores(kHome), IsEmpty());
 }
 
+TEST_F(TransactionTest, AMovedMailstoreKeepsItsRows) {
+  change([&](Transaction& transaction) {
+    transaction.insert_staged(staged("a", "1.M2.host"));
+    transaction.move_mailstore(mailstore_, "/mail/moved");
+  });
+  EXPECT_EQ(store_->mailstores(kWork).at(0).path, "/mail/moved");
+  EXPECT_EQ(store_->files_at("/mail/moved").size(), 1U);
+  EXPECT_EQ(store_->files_of(mailstore_).size(), 1U);
+}
+
+TEST_F(TransactionTest, TwoRowsOfOneMailstoreBecomeOne) {
+  change([&](Transaction& transaction) {
+    const RowId other = transaction.insert_mailstore(kWork, "/mail/new", "store-id");
+    transaction.insert_staged(staged("a", "1.M2.host"));
+    transaction.merge_mailstores(other, mailstore_);
+    mailstore_ = other;
+  });
+  ASSERT_EQ(store_->mailstores(kWork).size(), 1U);
+  EXPECT_EQ(store_->mailstores(kWork).at(0).path, "/mail/new");
+  EXPECT_EQ(store_->staged(kWork).at(0).mailstore, mailstore_);
+}
+
+TEST_F(TransactionTest, OfALostMailstoreStagedRowsGoAndTheOthersAreNeverRemoved) {
+  RowId published = 0;
+  change([&](Transaction& transaction) {
+    published = transaction.insert_staged(staged("a", "1.M2.host"));
+    transaction.record_published(published, true, kAt);
+    transaction.insert_staged(staged("b", "2.M2.host"));
+    NewStaged elsewhere = staged("c", "3.M2.host");
+    elsewhere.mailstore = transaction.insert_mailstore(kWork, "/mail/new", "other-id");
+    transaction.record_published(transaction.insert_staged(elsewhere), true, kAt);
+    transaction.lose_mailstore(mailstore_);
+  });
+  EXPECT_EQ(store_->mailstores(kWork).size(), 1U);
+  EXPECT_THAT(store_->staged(kWork), IsEmpty());
+  const auto rows = store_->messages(kWork);
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[0].id, published);
+  EXPECT_FALSE(rows[0].removable);
+  EXPECT_TRUE(rows[1].removable);
+  EXPECT_EQ(store_->published(kWork).size(), 2U);
+}
+
 TEST_F(TransactionTest, AStagedRowHoldsWhatRecoveryNeeds) {
   RowId id = 0;
   change([&](Transaction& transaction) {

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "state/transaction.h"
+#include "sync/acceptance.h"
 #include "unit/config/temp_folder.h"
 
 namespace popsync::sync {
@@ -140,7 +141,7 @@ TEST_F(MailstoreOpeningTest, AGenerationBelowTheRowIsARestoredMailstore) {
     ADD_FAILURE() << "opened";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::mailstore_unavailable);
-    EXPECT_THAT(error.hint(), HasSubstr("popsync check work --accept-mailstore"));
+    EXPECT_THAT(error.hint(), HasSubstr("popsync accept work"));
   }
 }
 

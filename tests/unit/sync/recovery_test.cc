@@ -43,6 +43,7 @@ class DyingFs : public Fs {
   UniqueFd create(int dir, const std::string& name) override { return step().create(dir, name); }
   std::optional<UniqueFd> open(int dir, const std::string& name) override { return alive().open(dir, name); }
   UniqueFd open_append(int dir, const std::string& name) override { return step().open_append(dir, name); }
+  std::optional<UniqueFd> reopen_append(int dir, const std::string& name) override { return alive().reopen_append(dir, name); }
   void write(int fd, std::string_view octets) override { step().write(fd, octets); }
   std::string read_at(int fd, std::uint64_t offset, std::size_t octets_max) override { return alive().read_at(fd, offset, octets_max); }
   void truncate(int fd, std::uint64_t size) override { step().truncate(fd, size); }
