@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Every call on the disk and on the database, interrupted. A sweep strikes call 1, 2, 3 ... of a run and ends when a run is over before it is struck,
-// so it covers every call there is (thinned with a sanitizer only).
+// so it covers every call there is; thinned (support/thoroughness.h), other ones each time, unless all is asked for.
 #include <gtest/gtest.h>
 
 #include <iostream>
@@ -18,7 +18,7 @@ namespace {
 void sweep(const Story& story, Blow blow) {
   CrashWorld world(story);
   std::size_t struck = 0;
-  for (blow.step = 1; world.live_through(blow) && !testing::Test::HasFailure(); blow.step += every(1)) {
+  for (blow.step = first_of(every(1)); world.live_through(blow) && !testing::Test::HasFailure(); blow.step += every(1)) {
     ++struck;
     ASSERT_LT(blow.step, 100'000U) << "the run never ends";
   }
@@ -80,18 +80,18 @@ TEST_P(Sweep, ErrorAtEveryCallOnADiskWithoutAJournal) {
 TEST(SweepOfASuspension, PowerCutAtEveryCallOfItsEnd) {
   CrashWorld world({.name = "suspended", .leave = Leave::remove});
   std::size_t struck = 0;
-  Blow first{.fault = FaultKind::dead_syncs, .step = 1};
-  for (bool met = true; met && !HasFailure(); first.step += every(4)) {
-    Blow second{.fault = FaultKind::power_cut, .step = 1 + first.step % every(5)};
+  Blow first{.fault = FaultKind::dead_syncs, .step = first_of(every_of_few(4))};
+  for (bool met = true; met && !HasFailure(); first.step += every_of_few(4)) {
+    Blow second{.fault = FaultKind::power_cut, .step = 1 + (first.step + first_of(every_of_few(5))) % every_of_few(5)};
     while (world.live_through(first, &second) && !HasFailure()) {
       ++struck;
-      second.step += every(5);
+      second.step += every_of_few(5);
       second.seed = second.step % 3 == 0 ? 0 : first.step * 1000 + second.step;
     }
     met = world.first_struck();
   }
-  std::cout << "[ sweep    ] " << struck << " calls struck behind syncs that failed, the last of them " << first.step - every(4) << "\n";
-  EXPECT_GT(struck * kFewer * kFewer, 100U) << "hardly any call was counted";
+  std::cout << "[ sweep    ] " << struck << " calls struck behind syncs that failed, the last of them " << first.step - every_of_few(4) << "\n";
+  EXPECT_GT(struck * kFewerOfFew * kFewerOfFew, 100U) << "hardly any call was counted";
 }
 
 // What the state has lost, what the mailstore has, and the same messages under other unique-ids: nothing comes a second time.
@@ -132,7 +132,7 @@ TEST_P(SweepOfTheWrongMailstore, StruckAtEveryCall) {
   const Story story{.name = "wrong mailstore", .leave = Leave::remove, .old_messages = 4, .new_messages = 3, .before = GetParam()};
   for (const FaultKind fault : {FaultKind::kill, FaultKind::power_cut, FaultKind::io_error, FaultKind::dead_disk, FaultKind::disk_full}) {
     CrashWorld world(story);
-    Blow blow{.fault = fault, .step = 1};
+    Blow blow{.fault = fault, .step = first_of(every(1))};
     std::size_t struck = 0;
     for (; world.live_through(blow) && !HasFailure(); ++struck) blow.step += every(1);
     std::cout << "[ sweep    ] " << story.name << ": " << struck << " calls struck; not reached: " << description(blow) << '\n';

@@ -43,7 +43,7 @@ TEST_P(KilledAtEveryLine, HasEveryMessageOnceAfterTheNextSync) {
     killed.expect_recovery();
   }
   std::cout << kills << " kills\n";
-  EXPECT_GE(kills * kFewer, 2U);
+  EXPECT_GE(kills * kFewerOfFew, 2U);
 }
 
 INSTANTIATE_TEST_SUITE_P(Settings, KilledAtEveryLine, testing::ValuesIn(settings()), [](const auto& tested) { return tested.param.name; });

@@ -3,32 +3,19 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <stdlib.h>
 
-#include <cstdint>
 #include <iostream>
-#include <random>
 #include <string>
 
 #include "support/thoroughness.h"
 
 namespace popsync::test {
 
-namespace {
-
-std::uint64_t seed() {
-  const char* given = ::getenv("POPSYNC_SEED");
-  return given == nullptr ? std::random_device()() : std::stoull(given);
-}
-
-}  // namespace
-
 Sweep::Sweep(std::size_t thinned_to_every) {
   if (thorough()) return;
-  const std::uint64_t chosen = seed();
-  step = every(thinned_to_every);
-  first = 1 + chosen % step;
-  std::cout << "POPSYNC_SEED=" << chosen << ": every " << step << "th step from " << first << " on\n";
+  step = every_of_few(thinned_to_every);
+  first = first_of(step);
+  std::cout << "every " << step << "th step from " << first << " on\n";
 }
 
 std::vector<FileCall> kill_at_every_call(const Setting& setting, std::size_t thinned_to_every,
