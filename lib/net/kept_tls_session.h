@@ -3,6 +3,7 @@
 #pragma once
 
 #include <Poco/Net/Session.h>
+#include <openssl/ssl.h>
 #include <openssl/x509.h>
 
 #include <memory>
@@ -16,6 +17,13 @@ struct ChainDeleter {
   void operator()(STACK_OF(X509) * chain) const { sk_X509_pop_free(chain, X509_free); }
 };
 using CertificateChain = std::unique_ptr<STACK_OF(X509), ChainDeleter>;
+
+// A session taken from OpenSSL, as POCO wants it. What POCO's own currentSession() gives hangs on its version: from 1.13 on nothing, unless a session
+// cache is enabled.
+class TakenTlsSession : public Poco::Net::Session {
+ public:
+  explicit TakenTlsSession(SSL_SESSION* session) : Session(session) {}  // which is its own from here on
+};
 
 struct KeptTlsSession {
   Endpoint endpoint;

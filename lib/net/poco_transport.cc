@@ -195,12 +195,13 @@ void PocoTransport::handshake(SteadyTime deadline, bool after_stls) {
 
 // Taken at the end, because TLS 1.3 sends its tickets some time after the handshake. A connection that broke leaves none worth keeping.
 void PocoTransport::keep_session() noexcept {
-  if (!secure_ || memory_ == nullptr) return;
+  if (!secure_ || memory_ == nullptr || tls_->ssl() == nullptr) return;
   try {
     auto kept = std::make_unique<KeptTlsSession>();
     kept->endpoint = endpoint_;
     kept->policy = policy_;
-    kept->session = Poco::Net::SecureStreamSocket(stream_).currentSession();
+    SSL_SESSION* session = SSL_get_session(tls_->ssl());
+    if (session != nullptr && SSL_SESSION_up_ref(session) == 1) kept->session = new TakenTlsSession(session);
     kept->certificate.reset(SSL_get1_peer_certificate(tls_->ssl()));
     if (STACK_OF(X509)* chain = SSL_get_peer_cert_chain(tls_->ssl())) kept->chain.reset(X509_chain_up_ref(chain));
     memory_->keep(std::move(kept));

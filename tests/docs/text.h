@@ -113,17 +113,17 @@ inline Finished run(const std::string& command) {
 inline std::string quoted(const fs::path& path) { return "'" + path.string() + "'"; }
 
 // The program's --help, or that of one of its commands.
-inline const std::string& help(const std::string& command = "") {
+inline std::string help(const std::string& command = "") {
   static std::map<std::string, std::string> known;
-  const auto [entry, is_new] = known.emplace(command, "");
-  if (!is_new) return entry->second;
+  const auto found = known.find(command);
+  if (found != known.end()) return found->second;
   const Finished finished = run(quoted(POPSYNC_PROGRAM) + " " + command + " --help");
   EXPECT_EQ(finished.status, 0) << command;
-  return entry->second = finished.output;
+  return known[command] = finished.output;
 }
 
 inline std::set<std::string> commands() {
-  const std::string& text = help();
+  const std::string text = help();
   const auto at = text.find("Commands:\n");
   EXPECT_NE(at, std::string::npos) << text;
   return set_of(matches(text.substr(std::min(at, text.size())), R"(\n  ([a-z]+) )"));

@@ -121,14 +121,15 @@ INSTANTIATE_TEST_SUITE_P(Ways, DovecotWayIn,
                          [](const auto& tested) { return tested.param.name; });
 
 TEST_F(Dovecot, AnotherFormatOfUniqueIdsFetchesNothingAgain) {
-  serve({"pop3_uidl_format = %08Xu%08Xv"});
+  serve();
+  dovecot->set_settings({"pop3_uidl_format = " + dovecot->variable("08Xu", "uid | hex(8)") + dovecot->variable("08Xv", "uidvalidity | hex(8)")});
   const std::size_t count = std::getenv("POPSYNC_LONG") != nullptr ? 5000 : 500;
   for (const std::string& message : realistic_messages(count, 5)) put(octets_stored(message));
   dovecot->start();
   configure("none");
   sync(std::to_string(count));
   dovecot->stop();
-  dovecot->set_settings({"pop3_uidl_format = %g"});
+  dovecot->set_settings({"pop3_uidl_format = " + dovecot->variable("g", "guid")});
   dovecot->start();
   const std::set<std::string> before = known_unique_ids();
   ASSERT_EQ(before.size(), count);

@@ -14,6 +14,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "support/dovecot_configuration.h"
 #include "support/server_socket.h"
 #include "support/skip.h"
 
@@ -24,62 +25,6 @@ namespace {
 constexpr const char* kPop3Program = "/usr/lib/dovecot/pop3";
 constexpr std::chrono::seconds kStartTimeout{30};
 constexpr int kPortTries = 5;
-
-// Behind the folder, the identity and the ports, which are filled in at {F}, {U}, {G}, {UID}, {GID}, {PORT}, {TLS_PORT}.
-constexpr std::string_view kConfiguration = R"(protocols = pop3
-listen = 127.0.0.1
-base_dir = {F}/run
-state_dir = {F}/state
-log_path = {F}/dovecot.log
-default_internal_user = {U}
-default_internal_group = {G}
-default_login_user = {U}
-first_valid_uid = 1
-first_valid_gid = 1
-ssl = yes
-ssl_cert = <{F}/dovecot.crt
-ssl_key = <{F}/dovecot.key
-disable_plaintext_auth = no
-auth_mechanisms = plain login cram-md5 scram-sha-1 scram-sha-256 apop
-auth_failure_delay = 0
-mail_max_userip_connections = 1000
-mail_location = maildir:{F}/mail/%u
-passdb {
-  driver = passwd-file
-  args = {F}/users
-}
-userdb {
-  driver = static
-  args = uid={UID} gid={GID} home={F}/mail/%u
-}
-service pop3-login {
-  chroot =
-  service_count = 0
-  client_limit = 1000
-  process_min_avail = 1
-  inet_listener pop3 {
-    port = {PORT}
-  }
-  inet_listener pop3s {
-    port = {TLS_PORT}
-    ssl = yes
-  }
-}
-service anvil {
-  chroot =
-  # without its penalty socket the auth process does not slow down whoever was refused
-  unix_listener anvil-auth-penalty {
-    mode = 0
-  }
-}
-service stats {
-  chroot =
-}
-)";
-
-void fill_in(std::string& text, const std::string& place, const std::string& value) {
-  for (std::size_t at = text.find(place); at != std::string::npos; at = text.find(place, at + value.size())) text.replace(at, place.size(), value);
-}
 
 void give_to_dovecot(const std::string& path) {
   if (::geteuid() != 0) return;
@@ -122,7 +67,11 @@ bool greets(std::uint16_t port) {
 
 bool PrivateDovecot::available() { return program_available("dovecot") && program_available(kPop3Program); }
 
-PrivateDovecot::PrivateDovecot(std::string folder, DovecotOptions options) : folder_(std::move(folder)), options_(std::move(options)) {
+PrivateDovecot::PrivateDovecot(std::string folder, DovecotOptions options)
+    : folder_(std::move(folder)),
+      options_(std::move(options)),
+      program_(find_program("dovecot").value_or("/usr/sbin/dovecot")),
+      is_2_3_(is_dovecot_2_3(program_)) {
   certificate_ = CertificateAuthority(folder_).issue("dovecot");
   for (const char* part : {"run", "state"}) std::filesystem::create_directories(folder_ + "/" + part);
   std::string users;
@@ -137,11 +86,10 @@ PrivateDovecot::PrivateDovecot(std::string folder, DovecotOptions options) : fol
 PrivateDovecot::~PrivateDovecot() = default;
 
 void PrivateDovecot::start() {
-  const std::string program = find_program("dovecot").value_or("/usr/sbin/dovecot");
   for (int tries = 1;; ++tries) {
     write_configuration();
     give_tree_to_dovecot(folder_);
-    process_.start(program, folder_ + "/dovecot.conf", folder_ + "/output");
+    process_.start(program_, folder_ + "/dovecot.conf", folder_ + "/output");
     if (wait_for_greeting()) break;
     process_.stop();
     const std::string words = content_of(folder_ + "/output") + log();
@@ -192,17 +140,8 @@ void PrivateDovecot::choose_ports() {
 }
 
 void PrivateDovecot::write_configuration() const {
-  const DovecotIdentity identity = dovecot_identity();
-  std::string text(kConfiguration);
-  for (const std::string& line : options_.settings) text += line + "\n";
-  fill_in(text, "{UID}", std::to_string(identity.uid));
-  fill_in(text, "{GID}", std::to_string(identity.gid));
-  fill_in(text, "{U}", identity.user);
-  fill_in(text, "{G}", identity.group);
-  fill_in(text, "{PORT}", std::to_string(port_));
-  fill_in(text, "{TLS_PORT}", std::to_string(tls_port_));
-  fill_in(text, "{F}", folder_);
-  write_file(folder_ + "/dovecot.conf", text);
+  const DovecotPlace place{.folder = folder_, .identity = dovecot_identity(), .port = port_, .tls_port = tls_port_};
+  write_file(folder_ + "/dovecot.conf", dovecot_configuration(is_2_3_, place, options_.settings));
 }
 
 bool PrivateDovecot::wait_for_greeting() {

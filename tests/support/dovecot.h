@@ -32,6 +32,10 @@ class PrivateDovecot {
 
   // Returns when a greeting was read. After stop() the same ports again.
   void start();
+  // A variable of the configuration, "g" (2.3) or "guid" (2.4), in the words of the Dovecot that is here.
+  [[nodiscard]] std::string variable(const std::string& in_2_3, const std::string& in_2_4) const {
+    return is_2_3_ ? "%" + in_2_3 : "%{" + in_2_4 + "}";
+  }
   // Other lines than DovecotOptions::settings, from the next start() on.
   void set_settings(std::vector<std::string> settings);
   // SIGTERM, and waits for the end. Sessions are cut.
@@ -57,6 +61,8 @@ class PrivateDovecot {
 
   std::string folder_;
   DovecotOptions options_;
+  std::string program_;
+  bool is_2_3_;
   CertificateFiles certificate_;
   std::uint16_t port_ = 0;
   std::uint16_t tls_port_ = 0;
