@@ -13,6 +13,7 @@
 #include "look.h"
 #include "state/transaction.h"
 #include "state_opening.h"
+#include "sync/id_file_lock.h"
 
 namespace popsync {
 namespace {
@@ -42,10 +43,12 @@ int cmd_forget(Program& program) {
   const state::FileLock lock =
       state::lock_account(store->directory(), row->id, program.lock_name(), program.options.wait.value_or(state::kLockWaitDefault), stop.signal());
   const auto mailstores = store->mailstores(row->id);
-  auto transaction = store->begin();
   for (const state::MailstoreRow& mailstore : mailstores) {
-    if (mailstore.kind == state::MailstoreKind::maildir) delivery::forget_owner(real_fs(), mailstore.path, store->install_key(), row->id);
+    if (mailstore.kind != state::MailstoreKind::maildir) continue;
+    const auto id_file = sync::lock_id_file(*store, real_fs(), mailstore.path);
+    delivery::forget_owner(real_fs(), mailstore.path, store->install_key(), row->id);
   }
+  auto transaction = store->begin();
   transaction.forget_account(row->id);
   transaction.commit();
   std::cout << name << ": " << counted(messages, "message") << " forgotten\n";

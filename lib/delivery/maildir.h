@@ -51,11 +51,11 @@ void refuse_unsuitable(const std::string& path, const Inspection& found, const s
 
 constexpr int kScansMax = 4;
 
-// The account has been forgotten: its line goes from the id file, if the Maildir is there and ours. The caller holds the state's lock.
+// The account has been forgotten: its line goes from the id file, if the Maildir is there and ours. The caller holds the lock of the id file.
 void forget_owner(Fs& fs, const std::string& path, const std::string& install_key, const std::string& account_id);
 
 // A Maildir without id, or with one of another state, which stops at it then, is this state's from now on: its id file has this id and no account
-// yet. The caller holds the state's lock.
+// yet. The caller holds the lock of the id file.
 void take_over(Fs& fs, const std::string& path, const std::string& install_key, const std::string& id);
 
 // A copy of a Maildir of this state is one of its own from now on, with this id, and new to the account. The caller holds the state's lock.
@@ -67,7 +67,7 @@ bool in_use(Fs& fs, const std::string& path, const std::string& install_key, con
 class Maildir {
  public:
   // A path that is new to the account, or that the operator has accepted: makes what is missing and adds the account to the id file. Durable when it
-  // returns: every folder made is synced with its parents. The caller holds the state's lock, so that two accounts do not write the id file at once.
+  // returns: every folder made is synced with its parents. The caller holds the lock of the id file, so that two accounts do not write it at once.
   static Maildir make(Fs& fs, const std::string& path, const MailstoreOwner& owner);
   // A path the account has used before, with the id it had then. Makes nothing but the account's own staging folder.
   static Maildir open(Fs& fs, const std::string& path, const MailstoreOwner& owner, const std::string& expected_id);

@@ -12,6 +12,7 @@
 #include "delivery/maildir_reader.h"
 #include "state/transaction.h"
 #include "sync/earlier_mailstores.h"
+#include "sync/id_file_lock.h"
 #include "sync/moved_mailstore.h"
 #include "sync/new_mailstore.h"
 
@@ -34,32 +35,36 @@ std::vector<state::StagedRow> staged_in(state::StateStore& store, const state::A
 }
 
 // What the accepted mailstore does not hold must not be deleted on the server: it may be the only copy.
-void distrust_missing(state::Transaction& transaction, OpenMailstore& mailstore, const std::vector<state::FileRow>& files) {
+std::vector<state::RowId> missing_in(OpenMailstore& mailstore, const std::vector<state::FileRow>& files) {
   std::vector<std::string> wanted;
   for (const state::FileRow& row : files) wanted.push_back(row.name);
   const auto present = present_in(mailstore, wanted);
+  std::vector<state::RowId> missing;
   for (const state::FileRow& row : files) {
-    if (!present.contains(row.name)) transaction.set_removable(row.id, false);
+    if (!present.contains(row.name)) missing.push_back(row.id);
   }
+  return missing;
 }
 
 // A name that is in neither folder shows a published message only where its staging folder is the one it was in.
-void give_up_untraced(state::Transaction& transaction, OpenMailstore& mailstore, const std::vector<state::StagedRow>& rows) {
-  if (rows.empty()) return;
+std::vector<state::RowId> untraced_in(OpenMailstore& mailstore, const std::vector<state::StagedRow>& rows) {
+  std::vector<state::RowId> untraced;
+  if (rows.empty() || !mailstore.maildir) return untraced;
   std::vector<std::string> wanted;
   for (const state::StagedRow& row : rows) wanted.push_back(row.name);
   const auto present = present_in(mailstore, wanted);
   const auto staged = mailstore.staging().names();
   for (const state::StagedRow& row : rows) {
-    if (!present.contains(row.name) && std::ranges::count(staged, row.name) == 0) transaction.erase_message(row.id);
+    if (!present.contains(row.name) && std::ranges::count(staged, row.name) == 0) untraced.push_back(row.id);
   }
+  return untraced;
 }
 
 // The copy lies where the account delivers to now. Its id is replaced first: killed before the commit, the Maildir is new to the account, which goes
 // on there, and the question is answered all the same.
 OpenMailstore accept_copy(state::StateStore& store, Fs& fs, const state::AccountRow& account, const MailstoreTarget& target) {
   {
-    const auto held = store.begin();  // the lock of the id file
+    const auto lock = lock_id_file(store, fs, target.path);
     delivery::give_new_id(fs, target.path, store.install_key(), account.id, to_hex(random_octets(kIdOctets)));
   }
   return make_new_mailstore(store, fs, account, target);
@@ -131,14 +136,17 @@ OpenMailstore accept_mailstore(state::StateStore& store, Fs& fs, const state::Ac
   const state::MailstoreRow& row = known->row;
   const std::vector<state::FileRow> files = files_of(store, row);
   const auto staged = staged_in(store, account, row.id);
-  auto transaction = store.begin();
+  // All that touches the mailstore comes before the transaction: its disk may not answer.
   OpenMailstore accepted = make_again(store, fs, account, target, row, !staged.empty());
+  const auto missing = missing_in(accepted, files);
+  const auto untraced = untraced_in(accepted, staged);
+  auto transaction = store.begin();
   if (accepted.maildir) {
     transaction.set_mailstore_id(row.id, accepted.row.store_id);
     transaction.set_generation(row.id, accepted.row.generation);
-    give_up_untraced(transaction, accepted, staged);
   }
-  distrust_missing(transaction, accepted, files);
+  for (const state::RowId each : untraced) transaction.erase_message(each);
+  for (const state::RowId each : missing) transaction.set_removable(each, false);
   transaction.commit();
   return accepted;
 }

@@ -22,6 +22,7 @@
 #include "sync/account_use.h"
 #include "sync/adoption.h"
 #include "sync/header_session.h"
+#include "sync/id_file_lock.h"
 #include "sync/relearning_session.h"
 #include "sync/session_opening.h"
 
@@ -183,7 +184,7 @@ class AdoptionSession {
     if (mailstore_) return;
     const std::string& path = settings_.mailstore.path;
     {
-      const state::FileLock lock = state::FileLock::take(services_.store.directory() + "/lock");  // that of the id file
+      const auto lock = lock_id_file(services_.store, services_.fs, path);
       const delivery::Inspection found = delivery::inspect(services_.fs, path, services_.store.install_key());
       if (found.condition != delivery::MailstoreCondition::ours) delivery::take_over(services_.fs, path, services_.store.install_key(), store_id_);
       if (found.condition == delivery::MailstoreCondition::foreign) {

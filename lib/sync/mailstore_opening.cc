@@ -5,9 +5,11 @@
 
 #include "base/error.h"
 #include "base/escape.h"
+#include "base/folders.h"
 #include "base/log.h"
 #include "state/transaction.h"
 #include "sync/earlier_mailstores.h"
+#include "sync/id_file_lock.h"
 #include "sync/moved_mailstore.h"
 #include "sync/new_mailstore.h"
 #include "sync/stopped.h"
@@ -38,9 +40,11 @@ void trust_if_new(delivery::StagingFolder& staging) {
   if (!staging.generation()) staging.trust_disk();
 }
 
-// The transaction holds the state's lock, so two accounts that share a Maildir do not write its id file at once.
+// All that touches the Maildir comes before the transaction: its disk may not answer, and every account waits for a transaction. A crash in between
+// leaves an id file that names the account, whose files are learnt then.
 OpenMailstore make_mailstore(state::StateStore& store, Fs& fs, const state::AccountRow& account, const std::string& path) {
-  auto transaction = store.begin();
+  (void)make_path(fs, path);
+  const auto lock = lock_id_file(store, fs, path);
   const bool lost = names_account(delivery::inspect(fs, path, store.install_key()), account);
   delivery::Maildir maildir = delivery::Maildir::make(fs, path, owner_of(store, account));
   trust_if_new(maildir.staging());
@@ -51,10 +55,11 @@ OpenMailstore make_mailstore(state::StateStore& store, Fs& fs, const state::Acco
     maildir.staging().set_generation(generation);
     maildir.staging().sync();
   }
+  auto transaction = store.begin();
   const state::RowId id = transaction.insert_mailstore(account.id, path, maildir.id());
   transaction.set_generation(id, generation);
-  const state::MailstoreRow row{.id = id, .path = path, .store_id = maildir.id(), .generation = generation};
   transaction.commit();
+  const state::MailstoreRow row{.id = id, .path = path, .store_id = maildir.id(), .generation = generation};
   return {.row = row, .maildir = std::move(maildir), .mbox = {}};
 }
 
@@ -212,6 +217,8 @@ OpenMailstore make_again(state::StateStore& store, Fs& fs, const state::AccountR
     made.mbox.emplace(delivery::Mbox::make(fs, place_of(store, account, target)));
     return made;
   }
+  (void)make_path(fs, target.path);
+  const auto lock = lock_id_file(store, fs, target.path);
   made.maildir.emplace(delivery::Maildir::make(fs, target.path, owner_of(store, account)));
   trust_if_new(made.staging());
   const auto generation = made.staging().generation();

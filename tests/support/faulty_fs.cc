@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <cstdio>
+#include <cstdlib>
 #include <utility>
 
 #include "base/error.h"
@@ -16,6 +18,16 @@ namespace {
   throw Error(ErrorCode::disk_full, "cannot " + what + ": No space left on device (injected)");
 }
 
+// By any other open file than this one.
+bool is_locked(const std::string& file) {
+  const UniqueFd fd(::open(file.c_str(), O_RDWR | O_CLOEXEC));
+  if (!fd.valid()) return false;
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  return ::fcntl(fd.get(), F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
 std::uint64_t place_of_next_write(int fd) {
   if ((::fcntl(fd, F_GETFL) & O_APPEND) != 0) return real_fs().stat_open(fd).size;
   return static_cast<std::uint64_t>(::lseek(fd, 0, SEEK_CUR));
@@ -24,6 +36,10 @@ std::uint64_t place_of_next_write(int fd) {
 }  // namespace
 
 void FaultyFs::pass(CallKind call, const std::string& what) {
+  if (!lock_.empty() && is_locked(lock_)) {
+    std::fprintf(stderr, "a transaction is open at: %s\n", what.c_str());
+    std::abort();
+  }
   const Machine::Outcome outcome = machine_.next(call, what);
   if (outcome != Machine::Outcome::normal) fail(outcome, what);
 }

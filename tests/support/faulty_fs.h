@@ -6,6 +6,9 @@
 //   }}); FaultyFs fs(machine);   // the second sync of a directory fails with io_error
 #pragma once
 
+#include <string>
+#include <utility>
+
 #include "base/fs.h"
 #include "support/machine.h"
 
@@ -14,6 +17,9 @@ namespace popsync::test {
 class FaultyFs : public Fs {
  public:
   explicit FaultyFs(Machine& machine) : machine_(machine) {}
+  // From now on a call that is made while this lock file is locked ends the process (abort): a transaction is open, and every account would wait for
+  // a file system that does not answer. For runs of one thread.
+  void refuse_calls_under(std::string lock) { lock_ = std::move(lock); }
 
   std::optional<UniqueFd> open_root(const std::string& path) override;
   std::optional<UniqueFd> open_directory(int dir, const std::string& name) override;
@@ -45,6 +51,7 @@ class FaultyFs : public Fs {
   void pass(CallKind call, const std::string& what);
 
   Machine& machine_;
+  std::string lock_;
 };
 
 }  // namespace popsync::test
