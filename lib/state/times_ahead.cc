@@ -23,7 +23,8 @@ std::optional<WallTime> latest_time_ahead(const AccountRow& account, WallTime no
   const auto look = [&](const std::optional<WallTime>& time, WallTime most) {
     if (time && *time > most) latest = latest ? std::max(*latest, *time) : *time;
   };
-  for (const auto& happened : {account.last_attempt, account.last_success, account.last_login, account.top_off_since}) look(happened, now + kClockStep);
+  for (const auto& happened : {account.last_attempt, account.last_success, account.last_login, account.top_off_since})
+    look(happened, now + kClockStep);
   if (account.last_error) look(account.last_error->at, now + kClockStep);
   look(account.next_sync, now + delay_of_plan(account));
   return latest;
@@ -51,7 +52,8 @@ void Transaction::bring_times_back(std::string_view account, WallTime now) {
   hold_->run(
       "UPDATE account SET last_attempt = iif(last_attempt > ?2, ?1, last_attempt), last_success = iif(last_success > ?2, ?1, last_success), "
       "error_at = iif(error_at > ?2, ?1, error_at), last_login = iif(last_login > ?2, ?1 + 1, last_login), "
-      "top_off_since = iif(top_off_since > ?2, ?1, top_off_since), next_sync = min(next_sync, ?1 + iif(next_sync_delay > 0, next_sync_delay, ?3)) WHERE id = ?4",
+      "top_off_since = iif(top_off_since > ?2, ?1, top_off_since), next_sync = min(next_sync, ?1 + iif(next_sync_delay > 0, next_sync_delay, ?3)) "
+      "WHERE id = ?4",
       [&](SQLite::Statement& row) {
         row.bind(1, to_unix_seconds(now));
         row.bind(2, to_unix_seconds(now + kClockStep));

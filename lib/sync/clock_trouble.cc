@@ -40,8 +40,7 @@ std::optional<WallTime> deletion_waits_since(state::StateStore& store, const Clo
   const RowAges ages = row_ages(&store, clock);
   const auto oldest =
       store.oldest_removable(account_id, {.deletions_max = kDeletionsMax, .tries_max = kTriesMax, .message_size_max = settings.max_message_size});
-  const bool waits = std::ranges::any_of(oldest,
-                                         [&](const state::TakenTime& stored) { return ages.waits(stored) && ages.age(stored) < leave.age; });
+  const bool waits = std::ranges::any_of(oldest, [&](const state::TakenTime& stored) { return ages.waits(stored) && ages.age(stored) < leave.age; });
   return waits ? std::optional(ages.since()) : std::nullopt;
 }
 

@@ -232,9 +232,9 @@ class Planner {
                    .gave_up_deleting = false});
   }
 
-  // A later message of the same size may stand in the place of the one that is held. A time of the last try that lies ahead is a clock put back.
+  // A later message of the same size may stand in the place of the one that is held.
   [[nodiscard]] bool tried_again(const MessageRow& row) const {
-    return !policy_.unique_ids && (row.stored_at > policy_.now || policy_.now - row.stored_at >= kHeldTriedAgainAfter);
+    return !policy_.unique_ids && policy_.ages.age({.wall = row.stored_at, .clock = row.stored_clock}) >= kHeldTriedAgainAfter;
   }
 
   void confirm(std::size_t index, const MessageRow& row, bool due) {

@@ -78,7 +78,7 @@ TEST_F(BoundedSums, MessagesSetAsideAreToldUpToABoundAndTheRestIsCounted) {
   configure({"max_message_size = \"2kB\""});
   const ProgramResult result = home.run({"sync"});
   EXPECT_EQ(result.status, 0);
-  EXPECT_EQ(lines_with(result.err, "is over max_message_size and is held"), sync::MessageWarnings::kToldMax);
+  EXPECT_EQ(lines_with(result.err, "is held: larger than max_message_size"), sync::MessageWarnings::kToldMax);
   EXPECT_THAT(result.err, HasSubstr("30 messages more are over max_message_size and are held"));
   EXPECT_EQ(status("held[49].uid"), "big-49");
   const std::string text = home.run({"status"}).out;
@@ -93,7 +93,7 @@ TEST_F(BoundedSums, AsManyMessagesAsAreToldNeedNoFurtherLine) {
   }
   configure({"max_message_size = \"2kB\""});
   const ProgramResult result = home.run({"sync"});
-  EXPECT_EQ(lines_with(result.err, "is over max_message_size and is held"), sync::MessageWarnings::kToldMax);
+  EXPECT_EQ(lines_with(result.err, "is held: larger than max_message_size"), sync::MessageWarnings::kToldMax);
   EXPECT_THAT(result.err, Not(HasSubstr("more")));
   EXPECT_THAT(home.run({"status"}).out, Not(HasSubstr("more")));
 }

@@ -337,8 +337,11 @@ struct Outage : Returned {
                                                                      .header_hash = prints.header_hash,
                                                                      .has_message_id = true},
                                                           .name = "file-" + std::to_string(i),
-                                                          .at = popsync.clock.wall()});
-      transaction.record_published(row, true, popsync.clock.wall() + std::chrono::seconds(i));
+                                                          .at = popsync.clock.reading()});
+      ClockReading stored = popsync.clock.reading();
+      stored.wall += std::chrono::seconds(i);
+      stored.since_boot += std::chrono::seconds(i);
+      transaction.record_published(row, true, stored);
     }
     transaction.commit();
     EXPECT_EQ(popsync.sync().fetched, 0U);

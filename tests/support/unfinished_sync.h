@@ -38,9 +38,9 @@ class StubbornFs : public ForwardingFs {
     if (how_ == Unfinished::written && path_of(fd) == mailstore_) refuse();
     real_fs().sync_file(fd);
   }
-  void sync_directory(int dir) override {
+  bool sync_names(int dir) override {
     if (how_ == Unfinished::written && path_of(dir) == mailstore_ + "/new") refuse();
-    real_fs().sync_directory(dir);
+    return real_fs().sync_names(dir);
   }
 
  private:

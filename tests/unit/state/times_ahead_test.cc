@@ -77,7 +77,8 @@ TEST_F(TimesAhead, OfTheLastLoginUpwardsToTheFullSecond) {
 }
 
 TEST_F(TimesAhead, OfTheAnswersToTopThatWereWrong) {
-  expect_becomes_now([](const AccountRow& row) { return row.top_off_since.value(); }, [](AccountRow& row, WallTime time) { row.top_off_since = time; });
+  expect_becomes_now([](const AccountRow& row) { return row.top_off_since.value(); },
+                     [](AccountRow& row, WallTime time) { row.top_off_since = time; });
 }
 
 TEST_F(TimesAhead, OfAPlanThatIsFurtherAheadThanItsDelay) {

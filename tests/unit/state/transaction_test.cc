@@ -261,11 +261,11 @@ TEST_F(TransactionTest, OfALostMailstoreStagedRowsGoAndTheOthersAreNeverRemoved)
   RowId published = 0;
   change([&](Transaction& transaction) {
     published = transaction.insert_staged(staged("a", "1.M2.host"));
-    transaction.record_published(published, true, kAt);
+    transaction.record_published(published, true, {.wall = kAt});
     transaction.insert_staged(staged("b", "2.M2.host"));
     NewStaged elsewhere = staged("c", "3.M2.host");
     elsewhere.mailstore = transaction.insert_mailstore(kWork, "/mail/new", "other-id");
-    transaction.record_published(transaction.insert_staged(elsewhere), true, kAt);
+    transaction.record_published(transaction.insert_staged(elsewhere), true, {.wall = kAt});
     transaction.lose_mailstore(mailstore_);
   });
   EXPECT_EQ(store_->mailstores(kWork).size(), 1U);
@@ -619,7 +619,8 @@ TEST_F(TransactionTest, TheOldestMessageThatMayBeDeletedIsToldOfEachClock) {
   };
   const auto told = [&](std::uint32_t deletions_max = 3) {
     std::vector<std::pair<ClockId, WallTime>> oldest;
-    for (const TakenTime& time : store_->oldest_removable(kWork, {.deletions_max = deletions_max, .tries_max = 3, .message_size_max = 1U << 30U})) oldest.emplace_back(time.clock, time.wall);
+    for (const TakenTime& time : store_->oldest_removable(kWork, {.deletions_max = deletions_max, .tries_max = 3, .message_size_max = 1U << 30U}))
+      oldest.emplace_back(time.clock, time.wall);
     return oldest;
   };
   EXPECT_TRUE(told().empty());
