@@ -83,6 +83,20 @@ net::SecretProvider provide_from(secrets::SecretKeeper& keeper, const StopSignal
   return [&keeper, &stop] { return keeper.get(stop).reveal(); };
 }
 
+net::SecretProvider provide_from(secrets::SecretKeeper& keeper, const StopSignal& stop, WatchedFs& fs, const config::Account& account) {
+  const std::string file = secret_file(account);
+  if (file.empty()) return provide_from(keeper, stop);  // a command may take its time
+  return [&keeper, &stop, &fs, file] {
+    std::string_view secret;
+    fs.touch(file, [&] { secret = keeper.get(stop).reveal(); });
+    return secret;
+  };
+}
+
+std::string secret_file(const config::Account& account) {
+  return account.secret.kind == secrets::SourceKind::file ? account.secret.value : std::string();
+}
+
 schedule::Account scheduled(const config::Account& account) {
   config::Config one;
   one.accounts.push_back(account);

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/stop_signal.h"
+#include "base/watched_fs.h"
 #include "config/config.h"
 #include "net/pop3_client.h"
 #include "schedule/account_plan.h"
@@ -22,6 +23,10 @@ sync::AccountSettings sync_settings(const config::Account& account);
 std::unique_ptr<secrets::SecretKeeper> secret_keeper(const config::Account& account, const config::Config& config);
 // `keeper` and `stop` must outlive the provider.
 net::SecretProvider provide_from(secrets::SecretKeeper& keeper, const StopSignal& stop);
+// The same, with a note of who waits for the file that holds it.
+net::SecretProvider provide_from(secrets::SecretKeeper& keeper, const StopSignal& stop, WatchedFs& fs, const config::Account& account);
+// The file of its own that an account's secret comes from; empty if there is none.
+std::string secret_file(const config::Account& account);
 schedule::Account scheduled(const config::Account& account);
 
 }  // namespace popsync

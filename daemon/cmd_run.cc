@@ -2,12 +2,16 @@
 // popsync run: the daemon, in the foreground, as a Poco::Util::ServerApplication.
 #include <Poco/Util/ServerApplication.h>
 
+#include <memory>
+
 #include "base/error.h"
 #include "commands.h"
 #include "daemon_app.h"
+#include "daemon_signals.h"
 #include "daemon_status.h"
 #include "log_setup.h"
 #include "observe/signal_thread.h"
+#include "observe/start_patience.h"
 #include "state/install.h"
 #include "state_opening.h"
 
@@ -36,11 +40,14 @@ class Server : public Poco::Util::ServerApplication {
 
  private:
   int serve() {
+    DaemonSignals signals;  // before anything that may hang: the log goes to a pipe, the state lies on a disk
     set_up_log(program_.config.daemon, program_.options.verbosity);
-    (void)program_.chosen_accounts();  // 78 if there is none
+    (void)program_.chosen_accounts();                            // 78 if there is none
+    auto patience = std::make_unique<observe::StartPatience>();  // a large state takes its time to be checked, or brought up to date
     state::prepare_install(program_.paths.state_dir, lost_install_key(program_));
     const state::FileLock daemon = become_daemon(program_.paths.state_dir);
-    DaemonApp app(program_);
+    DaemonApp app(program_, signals);
+    patience.reset();
     return app.run();
   }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iostream>
 
+#include "account_disks.h"
 #include "account_wiring.h"
 #include "base/escape.h"
 #include "base/format.h"
@@ -32,7 +33,7 @@ struct AccountStatus {
   std::vector<std::string> held_names;  // what they are called
   std::string suspended;                // why the disk under its Maildir gets no mail
   std::optional<WallTime> deletion_waits_since;
-  std::optional<Error> trouble;  // the stored account is another user's
+  std::optional<Error> trouble;  // the stored account is another user's; its disk does not answer the daemon
 };
 
 std::string_view state_text(const config::Account& account, const state::AccountRow& row, bool suspended, bool syncing) {
@@ -55,7 +56,14 @@ void look_at_held(AccountStatus& status, state::StateStore& store, bool all) {
   }
 }
 
-AccountStatus status_of(const StoredAccounts& accounts, state::StateStore* store, const config::Account& account, const Clock& clock, bool all_held) {
+// A daemon that does not run says nothing.
+std::optional<Error> unanswered(state::StateStore* store, const std::string& account, bool daemon_runs) {
+  const auto row = store == nullptr || !daemon_runs ? std::nullopt : store->unanswered(account);
+  return row ? std::optional(does_not_answer(row->path, row->since)) : std::nullopt;
+}
+
+AccountStatus status_of(const StoredAccounts& accounts, state::StateStore* store, const config::Account& account, const Clock& clock, bool all_held,
+                        bool daemon_runs) {
   AccountStatus status{.name = account.name,
                        .state = account.enabled ? "never" : "disabled",
                        .row = {},
@@ -67,6 +75,8 @@ AccountStatus status_of(const StoredAccounts& accounts, state::StateStore* store
                        .deletion_waits_since = {},
                        .trouble = {}};
   try {
+    if (account.enabled) status.trouble = unanswered(store, account.name, daemon_runs);
+    if (status.trouble) status.state = "backing_off";
     const auto stored = accounts.of(account);
     if (!stored) return status;
     status.row = *stored;
@@ -76,7 +86,8 @@ AccountStatus status_of(const StoredAccounts& accounts, state::StateStore* store
       if (row.path == mailstore_target(account).path) status.suspended = row.suspended;
     }
     status.deletion_waits_since = sync::deletion_waits_since(*store, clock, stored->id, sync_settings(account));
-    status.state = state_text(account, *stored, !status.suspended.empty(), state::account_holder(store->directory(), stored->id).has_value());
+    if (!status.trouble)
+      status.state = state_text(account, *stored, !status.suspended.empty(), state::account_holder(store->directory(), stored->id).has_value());
   } catch (const Error& error) {
     status.state = "needs_operator";
     status.trouble = error;
@@ -204,7 +215,7 @@ int cmd_status(Program& program) {
       std::cout << "the state is that of an older popsync; the next sync or start of the daemon changes its tables\n";
   }
   for (const config::Account* account : accounts_to_tell(program)) {
-    const AccountStatus status = status_of(stored, store.get(), *account, clock_of(program.config.daemon), program.options.json);
+    const AccountStatus status = status_of(stored, store.get(), *account, clock_of(program.config.daemon), program.options.json, daemon.has_value());
     if (account->enabled) worst = worse_exit_status(worst, exit_status_of(status));
     if (program.options.failing && !failing(status)) continue;
     if (program.options.json) {

@@ -7,12 +7,14 @@
 #include <memory>
 #include <mutex>
 
+#include "account_disks.h"
 #include "account_wiring.h"
 #include "base/format.h"
 #include "commands.h"
 #include "daemon_status.h"
 #include "json_text.h"
 #include "look.h"
+#include "output.h"
 #include "progress_bars.h"
 #include "schedule/one_pass.h"
 #include "standing.h"
@@ -129,14 +131,22 @@ struct Known {
 };
 
 // Nothing of an account that is another user's: its sync says so.
-Known known_of(const StoredAccounts& stored, const Program& program, const config::Account& account) {
-  Known known{.row = {}, .tried_with = tried_with(account, program.config)};
+Known known_of(const StoredAccounts& stored, const Program& program, const config::Account& account, WatchedFs& fs) {
+  Known known;
+  fs.touch(secret_file(account), [&] { known.tried_with = tried_with(account, program.config); });
   try {
     known.row = stored.of(account);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::account_identity) throw;
   }
   return known;
+}
+
+sync::SyncReport left_out_report(const std::string& account, const state::AccountRow& row) {
+  sync::SyncReport report;
+  report.account = account;
+  report.error = left_out(row);
+  return report;
 }
 
 // As it stands for this command: to name an account is an operator's word.
@@ -174,13 +184,14 @@ int dry_run(Program& program) {
   const auto store = open_existing_state(program);
   const StopOnSignal stop;
   const StoredAccounts stored(store.get(), program);
+  AccountDisks disks(program.paths.state_dir);
   auto answers = json_array();
   int status = 0;
   for (const config::Account* account : program.chosen_accounts()) {
     const sync::AccountSettings settings = sync_settings(*account);
     const auto keeper = secret_keeper(*account, program.config);
     try {
-      const Known known = known_of(stored, program, *account);
+      const Known known = known_of(stored, program, *account, disks.of(account->name, settings.mailstore));
       if (schedule::left_to_operator(standing_for(program, known), system_clock().wall())) throw left_out(*known.row);
       const sync::DryRun dry = sync::plan_account(store.get(), clock_of(program.config.daemon),
                                                   {.settings = settings,
@@ -220,53 +231,60 @@ int cmd_sync(Program& program) {
   const StopOnSignal stop;
   const auto store = open_state(program);
   store->bring_times_back(store->accounts(), system_clock().wall());
-  delivery::SyncPool pool;
-  const sync::SyncServices services{.store = *store,
-                                    .fs = real_fs(),
-                                    .clock = clock_of(program.config.daemon),
-                                    .pool = pool,
-                                    .configured_names = program.account_names(),
-                                    .command = program.lock_name(),
-                                    .bookkeeping_every = {}};  // status is to tell of it at once, and so is the daemon
+  delivery::SyncPools pools;
+  AccountDisks disks(program.paths.state_dir);
+  const std::vector<std::string> names = program.account_names();
   Teller teller(program.options);
   const StoredAccounts stored(store.get(), program);
   std::vector<schedule::PassAccount> pass;
-  std::map<std::string, Known> known;
   for (const config::Account* account : accounts) {
-    const Known& of_this = known.emplace(account->name, known_of(stored, program, *account)).first->second;
-    if (!schedule::left_to_operator(standing_for(program, of_this), system_clock().wall())) {
-      pass.push_back({.name = account->name, .host = account->endpoint.host});
-      continue;
-    }
-    sync::SyncReport report;
-    report.account = account->name;
-    report.error = left_out(*of_this.row);
-    teller.tell(std::move(report));
+    pass.push_back({.name = account->name, .host = account->endpoint.host});
+    (void)disks.of(account->name, mailstore_target(*account));
   }
   const auto session = [&](const std::string& name) {
     const config::Account& account = *program.config.find(name);
-    const Known& of_this = known.at(name);
     const sync::AccountSettings settings = sync_settings(account);
     const auto keeper = secret_keeper(account, program.config);
+    WatchedFs& fs = disks.of(name, settings.mailstore);
+    const Known known = known_of(stored, program, account, fs);
+    if (schedule::left_to_operator(standing_for(program, known), system_clock().wall())) return teller.tell(left_out_report(name, *known.row));
+    const sync::SyncServices services{.store = *store,
+                                      .fs = fs,
+                                      .clock = clock_of(program.config.daemon),
+                                      .pools = pools,
+                                      .configured_names = names,
+                                      .command = program.lock_name(),
+                                      .bookkeeping_every = {}};  // status is to tell of it at once, and so is the daemon
     sync::SyncReport report = sync::sync_account(services, {.settings = settings,
-                                                            .secret = provide_from(*keeper, stop.signal()),
+                                                            .secret = provide_from(*keeper, stop.signal(), fs, account),
                                                             .stop = stop.signal(),
                                                             .lock_wait = program.options.wait.value_or(state::kLockWaitDefault),
                                                             .trace = trace_for(program, name),
                                                             .progress = teller.progress(name),
-                                                            .tried_with = of_this.tried_with});
-    record_plan(*store, account, standing_for(program, of_this), report);
+                                                            .tried_with = known.tried_with});
+    record_plan(*store, account, standing_for(program, known), report);
     teller.tell(std::move(report));
   };
-  const schedule::Limits limits{.sessions_max = program.config.daemon.max_sessions,
-                                .sessions_per_host_max = program.config.daemon.max_sessions_per_host};
-  for (const std::string& name : schedule::run_one_pass(pass, limits, session, stop.signal().token())) {
+  const schedule::PassOptions options{
+      .limits = {.sessions_max = program.config.daemon.max_sessions, .sessions_per_host_max = program.config.daemon.max_sessions_per_host},
+      .disks = disks.watch()};
+  const schedule::PassEnd end = schedule::run_one_pass(pass, options, session, stop.signal().token());
+  for (const std::string& name : end.left) {
     sync::SyncReport report;
     report.account = name;
     teller.tell(report);
   }
+  for (const schedule::PassEnd::Hung& hung : end.hung) {
+    sync::SyncReport report;
+    report.account = hung.account;
+    report.result = sync::SyncResult::error;
+    report.error = does_not_answer(hung.path, hung.since);
+    teller.tell(std::move(report));
+  }
   tell_daemon(store->directory());
-  return teller.finish();
+  const int status = teller.finish();
+  if (end.threads_left) leave_process(status);  // what hangs would be waited for
+  return status;
 }
 
 }  // namespace popsync

@@ -13,7 +13,6 @@
 #include "base/port.h"
 #include "log_setup.h"
 #include "observe/service_manager.h"
-#include "observe/signal_thread.h"
 #include "standing.h"
 #include "state/transaction.h"
 #include "sync/account_recovery.h"
@@ -85,67 +84,93 @@ struct DaemonApp::Generation {
   }
 };
 
-DaemonApp::DaemonApp(Program& program)
+DaemonApp::DaemonApp(Program& program, DaemonSignals& signals)
     : program_(program),
+      signals_(signals),
       store_(state::StateStore::open(program.paths.state_dir, {.holds_daemon_lock = true})),
+      disks_(program.paths.state_dir, [this] { scheduler_.look_again(); }),
       generation_(std::make_shared<Generation>(program.config)),
       scheduler_(
-          system_clock(), {.limits = limits_of(program.config.daemon)},
+          system_clock(),
+          {.limits = limits_of(program.config.daemon),
+           .first = {.look_up = [this](const schedule::Account& account) { return look_up(account); },
+                     .recover = [this](const std::string& name, const std::stop_token& stop) { recover(name, stop); }},
+           .disks = disks_.watch(),
+           .on_unanswered = [this](const std::vector<schedule::Unanswered>& changes) { on_unanswered(changes); }},
           [this](const std::string& name, const std::stop_token& stop) { return session(name, stop); },
           [this](const std::vector<schedule::Planned>& planned) { on_planned(planned); }) {
   store_->quick_check();
-  recover_all();
-  const auto accounts = scheduled_accounts();
-  tell_left_out(accounts);
-  scheduler_.replace_accounts(accounts);
+  auto transaction = store_->begin();
+  transaction.forget_unanswered();
+  transaction.commit();
+  scheduler_.replace_accounts(scheduled_accounts());
 }
 
 DaemonApp::~DaemonApp() = default;
 
 int DaemonApp::run() {
-  const observe::SignalThread signals([this](int signal) { on_signal(signal); });
+  signals_.serve([this](int signal) { on_signal(signal); });
   observe::notify_ready();
   tell_status();
   const auto period = observe::watchdog_period();
-  const bool ended =
-      scheduler_.run(stop_.get_token(), period ? schedule::Heartbeat{.every = *period, .beat = observe::notify_watchdog} : schedule::Heartbeat{});
+  const schedule::Ended ended =
+      scheduler_.run(signals_.token(), period ? schedule::Heartbeat{.every = *period, .beat = observe::notify_watchdog} : schedule::Heartbeat{});
   flush_plans();
-  if (!ended) {
-    // A session hangs in the kernel (a dead NFS server); waiting for its thread would hang us too. All that is committed stays.
-    log_error("", "a session did not end in time; leaving without it");
-    std::_Exit(exit_status(ErrorCode::interrupted));
+  if (ended != schedule::Ended::all) {
+    // All that is committed stays, what is staged is settled at the next start. A session that a file system holds was not told in vain: nobody waits
+    // for it, and no transaction is open there.
+    log_warning("", "leaving without the sessions that did not end");
+    std::_Exit(ended == schedule::Ended::all_but_hung ? 0 : exit_status(ErrorCode::interrupted));
   }
+  signals_.end_errands();
   return 0;
 }
 
-void DaemonApp::recover_all() {
+// Looks at the file of the secret, so that an operator's change of it counts.
+schedule::Account DaemonApp::look_up(const schedule::Account& scheduled) {
   const auto current = generation();
-  const StopSignal stop(stop_.get_token());
-  const sync::SyncServices services{.store = *store_,
-                                    .fs = real_fs(),
-                                    .clock = clock_of(current->config.daemon),
-                                    .pool = pool_,
-                                    .configured_names = current->names,
-                                    .command = program_.lock_name()};
-  for (const config::Account& account : current->config.accounts) {
-    if (!account.enabled) continue;
-    try {
-      const std::uint64_t finished = sync::recover_account(services, sync_settings(account), stop);
-      if (finished > 0) log_info(account.name, counted(finished, "message") + " finished after an interruption");
-    } catch (const Error& error) {
-      // The account's own session meets the same trouble and backs off; the others must not wait for it.
-      log_warning(account.name, std::string("recovery has to wait: ") + error.what());
-    }
+  const config::Account* account = current->config.find(scheduled.name);
+  schedule::Account known = scheduled;
+  const auto row = account == nullptr ? std::nullopt : store_->account_named(account->name);
+  if (!row || row->user != account->user) return known;
+  std::string with;
+  disks_.of(account->name, mailstore_target(*account)).touch(secret_file(*account), [&] { with = tried_with(*account, current->config); });
+  known.standing = standing_of(*row, with);
+  if (row->host == account->endpoint.host && (row->port == 0 || same_port(row->port, account->endpoint.port))) {
+    known.login_delay = sync::honoured_login_delay(row->login_delay);
+    known.last_login = row->last_login;
   }
+  if (schedule::left_to_operator(known.standing, system_clock().wall())) log_warning(account->name, left_out(*row).what());
+  const std::lock_guard lock(mutex_);
+  if (row->last_attempt) sessions_seen_.try_emplace(account->name, *row->last_attempt);
+  return known;
+}
+
+void DaemonApp::recover(const std::string& name, const std::stop_token& token) {
+  const auto current = generation();
+  const config::Account* account = current->config.find(name);
+  if (account == nullptr) return;
+  try {
+    const StopSignal stop(token);
+    const std::uint64_t finished = sync::recover_account(services(*account, *current), sync_settings(*account), stop);
+    if (finished > 0) log_info(name, counted(finished, "message") + " finished after an interruption");
+  } catch (const Error& error) {
+    // The account's own session meets the same trouble and backs off.
+    log_warning(name, std::string("recovery has to wait: ") + error.what());
+  }
+}
+
+sync::SyncServices DaemonApp::services(const config::Account& account, const Generation& current) {
+  return {.store = *store_,
+          .fs = disks_.of(account.name, mailstore_target(account)),
+          .clock = clock_of(current.config.daemon),
+          .pools = pools_,
+          .configured_names = current.names,
+          .command = program_.lock_name()};
 }
 
 void DaemonApp::on_signal(int signal) {
   switch (signal) {
-    case SIGTERM:
-    case SIGINT:
-      observe::notify_stopping();
-      stop_.request_stop();
-      break;
     case SIGHUP: reload(); break;
     case SIGUSR1: scheduler_.sync_now(); break;
     case SIGUSR2: look_at_state(); break;
@@ -190,15 +215,17 @@ void DaemonApp::look_at_state() {
     const WallTime now = system_clock().wall();
     store_->bring_times_back(store_->accounts(), now);
     for (const state::AccountRow& row : store_->accounts()) {
-      const std::lock_guard lock(mutex_);
-      WallTime& seen = sessions_seen_[row.name];
-      if (seen > now) seen = {};  // the clock was ahead then
-      if (!row.last_attempt || *row.last_attempt <= seen) {
-        const auto plan = plans_.find(row.name);
-        if (plan != plans_.end() && plan->second.needs_operator && !row.needs_operator) forgiven.push_back(row.name);
-        continue;
+      {
+        const std::lock_guard lock(mutex_);
+        WallTime& seen = sessions_seen_[row.name];
+        if (seen > now) seen = {};  // the clock was ahead then
+        if (!row.last_attempt || *row.last_attempt <= seen) {
+          const auto plan = plans_.find(row.name);
+          if (plan != plans_.end() && plan->second.needs_operator && !row.needs_operator) forgiven.push_back(row.name);
+          continue;
+        }
+        seen = *row.last_attempt;
       }
-      seen = *row.last_attempt;
       if (const auto result = last_result(row)) scheduler_.record_elsewhere(row.name, *result);
     }
     if (!forgiven.empty()) scheduler_.sync_now(forgiven);
@@ -212,22 +239,19 @@ schedule::Result DaemonApp::session(const std::string& name, const std::stop_tok
   const config::Account* account = current->config.find(name);
   if (account == nullptr) return {};
   const StopSignal stop(token);
-  const sync::SyncServices services{.store = *store_,
-                                    .fs = real_fs(),
-                                    .clock = clock_of(current->config.daemon),
-                                    .pool = pool_,
-                                    .configured_names = current->names,
-                                    .command = program_.lock_name()};
+  const sync::SyncServices services = this->services(*account, *current);
   const sync::AccountSettings settings = sync_settings(*account);
   secrets::SecretKeeper& keeper = current->keeper(*account);
+  std::string with;
+  disks_.of(name, settings.mailstore).touch(secret_file(*account), [&] { with = tried_with(*account, current->config); });
   const sync::SyncReport report = sync::sync_account(services, {.settings = settings,
-                                                                .secret = provide_from(keeper, stop),
+                                                                .secret = provide_from(keeper, stop, disks_.of(name, settings.mailstore), *account),
                                                                 .stop = stop,
                                                                 .lock_wait = {},
                                                                 .trace = {},
                                                                 .progress = {},
                                                                 .tls = &current->tls_of(name),
-                                                                .tried_with = tried_with(*account, current->config)});
+                                                                .tried_with = with});
   if (report.error && report.error->code() == ErrorCode::login_refused) keeper.forget();
   // Held by a `popsync sync`: it writes its own lines, and tells us when it is done.
   if (!report.error || report.error->code() != ErrorCode::lock_held) log_report(report, settings.mailstore.path);
@@ -265,6 +289,35 @@ void DaemonApp::on_planned(const std::vector<schedule::Planned>& planned) {
   tell_status();
 }
 
+void DaemonApp::on_unanswered(const std::vector<schedule::Unanswered>& changes) {
+  {
+    const std::lock_guard lock(mutex_);
+    std::set<std::string> told;
+    for (const auto& [account, disk] : unanswered_) told.insert(disk);
+    for (const schedule::Unanswered& change : changes) {
+      unanswered_.erase(change.account);
+      if (!change.since) continue;
+      unanswered_.emplace(change.account, change.disk);
+      if (told.insert(change.disk).second) {
+        log_warning(change.account, std::string(does_not_answer(change.path, *change.since).what()) + "; no other account is started on that disk");
+      }
+    }
+    if (unanswered_.empty()) log_info("", "every file system answers again");
+  }
+  try {
+    auto transaction = store_->begin();
+    for (const schedule::Unanswered& change : changes) {
+      std::optional<state::UnansweredRow> row;
+      if (change.since) row = state::UnansweredRow{.since = *change.since, .path = change.path};
+      transaction.set_unanswered(change.account, row);
+    }
+    transaction.commit();
+  } catch (const Error& error) {
+    log_warning("", error.what());  // only told to `status`
+  }
+  tell_status();
+}
+
 void DaemonApp::flush_plans() {
   std::vector<schedule::Planned> plans;
   {
@@ -291,7 +344,9 @@ void DaemonApp::tell_status() {
   {
     const std::lock_guard lock(mutex_);
     for (const config::Account& account : generation_->config.accounts) accounts += account.enabled ? 1 : 0;
-    for (const auto& [name, plan] : plans_) failing += plan.consecutive_failures > 0 || plan.needs_operator ? 1 : 0;
+    failing = unanswered_.size();
+    for (const auto& [name, plan] : plans_)
+      failing += (plan.consecutive_failures > 0 || plan.needs_operator) && !unanswered_.contains(name) ? 1U : 0U;
   }
   observe::notify_status(counted(accounts, "account") +
                          (failing == 0 ? ", all well" : ", " + std::to_string(failing) + " failing (popsync status --failing)"));
@@ -304,32 +359,14 @@ std::shared_ptr<DaemonApp::Generation> DaemonApp::generation() const {
 
 std::vector<schedule::Account> DaemonApp::scheduled_accounts() {
   store_->bring_times_back(store_->accounts(), system_clock().wall());
-  std::map<std::string, state::AccountRow> rows;
-  for (state::AccountRow& row : store_->accounts()) rows.emplace(row.name, std::move(row));
   const auto current = generation();
   std::vector<schedule::Account> accounts;
   for (const config::Account& account : current->config.accounts) {
     if (!account.enabled) continue;
     accounts.push_back(scheduled(account));
-    const auto found = rows.find(account.name);
-    if (found == rows.end() || found->second.user != account.user) continue;
-    const state::AccountRow& row = found->second;
-    accounts.back().standing = standing_of(row, tried_with(account, current->config));
-    if (row.host == account.endpoint.host && (row.port == 0 || same_port(row.port, account.endpoint.port))) {
-      accounts.back().login_delay = sync::honoured_login_delay(row.login_delay);
-      accounts.back().last_login = row.last_login;
-    }
-    const std::lock_guard lock(mutex_);
-    if (row.last_attempt) sessions_seen_.try_emplace(account.name, *row.last_attempt);
+    (void)disks_.of(account.name, mailstore_target(account));
   }
   return accounts;
-}
-
-void DaemonApp::tell_left_out(const std::vector<schedule::Account>& accounts) {
-  for (const schedule::Account& account : accounts) {
-    if (!schedule::left_to_operator(account.standing, system_clock().wall())) continue;
-    if (const auto row = store_->account_named(account.name)) log_warning(account.name, left_out(*row).what());
-  }
 }
 
 }  // namespace popsync

@@ -2,7 +2,7 @@
 #include "look.h"
 
 #include <csignal>
-
+#include <cstdlib>
 #include <iostream>
 #include <mutex>
 
@@ -19,9 +19,12 @@ namespace popsync {
 StopOnSignal::Blocked::Blocked() { observe::SignalThread::block_signals(); }
 
 StopOnSignal::StopOnSignal()
-    : signal_(source_.get_token()), thread_([this](int signal) {
-        if (signal == SIGINT || signal == SIGTERM) source_.request_stop();
-      }) {}
+    : signal_(source_.get_token()),
+      thread_(
+          [this](int signal) {
+            if (signal == SIGINT || signal == SIGTERM) source_.request_stop();
+          },
+          {.patience = kCommandStopPatience, .leave = [] { std::_Exit(exit_status(ErrorCode::interrupted)); }}) {}
 
 StoredAccounts::StoredAccounts(state::StateStore* store, const Program& program) : store_(store), configured_(program.account_names()) {
   if (store != nullptr) rows_ = store->accounts();

@@ -14,6 +14,10 @@
 
 namespace popsync {
 
+// How long a command may take to end after SIGINT or SIGTERM. Then, or at a second one, the process is left, which is as safe as a kill: a dead disk
+// may hold it.
+constexpr std::chrono::seconds kCommandStopPatience{30};
+
 // SIGINT and SIGTERM as a stop, for the rest of a command. Made before any thread, which would else be interrupted in its place.
 class StopOnSignal {
  public:

@@ -1,12 +1,6 @@
 // SPDX-License-Identifier: MIT
 // popsync: the edge where the command line comes in and every error becomes a message and an exit status.
-#include <poll.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstdio>
 #include <functional>
-#include <iostream>
 #include <map>
 #include <string>
 
@@ -15,6 +9,7 @@
 #include "base/log.h"
 #include "commands.h"
 #include "options.h"
+#include "output.h"
 #include "process_setup.h"
 
 namespace popsync {
@@ -38,27 +33,6 @@ int run_command(int argc, char** argv) {
   return commands().at(program.options.command)(program);
 }
 
-void print(const Error& error) {
-  std::cerr << "popsync: " << error.message() << '\n';
-  if (!error.hint().empty()) std::cerr << "  " << error.hint() << '\n';
-}
-
-bool reader_has_gone() {
-  pollfd out{.fd = STDOUT_FILENO, .events = POLLOUT, .revents = 0};
-  return ::poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0;
-}
-
-// What was printed must have arrived, or a script takes half a list for the whole. A reader that has read enough (`| head`) is told nothing.
-int flush_output(int status) {
-  errno = 0;
-  std::cout.flush();
-  const int flushed = std::fflush(stdout);  // std::cout does not try once a write has failed; this one tells why
-  const std::string reason = errno == 0 ? "" : ": " + errno_text(errno);
-  if (std::cout.good() && flushed == 0) return status;
-  if (!reader_has_gone()) print(Error(ErrorCode::io_error, "standard output cannot be written" + reason, "what was printed is not complete"));
-  return worse_exit_status(status, exit_status(ErrorCode::io_error));
-}
-
 }  // namespace
 }  // namespace popsync
 
@@ -67,10 +41,10 @@ int main(int argc, char** argv) {
   try {
     return popsync::flush_output(popsync::run_command(argc, argv));
   } catch (const popsync::Error& error) {
-    popsync::print(error);
+    popsync::print_error(error);
     return popsync::exit_status(error.code());
   } catch (const std::exception& exception) {
-    popsync::print(
+    popsync::print_error(
         popsync::Error(popsync::ErrorCode::bug, std::string("unexpected: ") + popsync::escaped(exception.what()), "this is a bug, please report it"));
     return popsync::exit_status(popsync::ErrorCode::bug);
   }

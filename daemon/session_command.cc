@@ -14,7 +14,7 @@ SessionCommand::SessionCommand(const Program& program)
       services_{.store = *store_,
                 .fs = real_fs(),
                 .clock = clock_of(program.config.daemon),
-                .pool = pool_,
+                .pools = pools_,
                 .configured_names = program.account_names(),
                 .command = program.lock_name()},
       request_{.settings = settings_,

@@ -26,7 +26,7 @@ class SessionCommand {
   const config::Account& account_;
   StopOnSignal stop_;  // before any thread
   std::unique_ptr<state::StateStore> store_;
-  delivery::SyncPool pool_;
+  delivery::SyncPools pools_;
   sync::AccountSettings settings_;
   std::unique_ptr<secrets::SecretKeeper> keeper_;
   sync::SyncServices services_;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "account_wiring.h"
+#include "lost_state_look.h"
 #include "state/install.h"
 #include "sync/lost_state.h"
 
@@ -17,7 +18,7 @@ std::chrono::milliseconds patience_of(const Program& program) { return program.o
 std::string lost_install_key(const Program& program) {
   std::vector<sync::ConfiguredMailstore> mailstores;
   for (const config::Account& account : program.config.accounts) mailstores.push_back(sync::configured_mailstore(sync_settings(account)));
-  return sync::lost_install_key(real_fs(), program.paths.state_dir, mailstores);
+  return look_for_lost_state(program.paths.state_dir, std::move(mailstores));
 }
 
 std::unique_ptr<state::StateStore> open_state(const Program& program) {

@@ -47,6 +47,7 @@ constexpr std::array kCodes = {
     CodeFacts{ErrorCode::login_delay, "login_delay", 75},
     CodeFacts{ErrorCode::server_temporary, "server_temporary", 75},
     CodeFacts{ErrorCode::disk_full, "disk_full", 75},
+    CodeFacts{ErrorCode::disk_hangs, "disk_hangs", 75},
     CodeFacts{ErrorCode::lock_held, "lock_held", 75},
     CodeFacts{ErrorCode::interrupted, "interrupted", 75},
     CodeFacts{ErrorCode::file_not_found, "file_not_found", 66},

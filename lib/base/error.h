@@ -41,6 +41,7 @@ enum class ErrorCode {
   login_delay,            // 75: [LOGIN-DELAY]
   server_temporary,       // 75: [SYS/TEMP], -ERR without a reason
   disk_full,              // 75
+  disk_hangs,             // 75: a file system does not answer, a dead network mount mostly
   lock_held,              // 75: another popsync works on this account
   interrupted,            // 75: SIGTERM, SIGINT
   file_not_found,         // 66

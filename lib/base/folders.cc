@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/escape.h"
 #include "base/log.h"
+#include "base/mount_table.h"
 
 namespace popsync {
 namespace {
@@ -51,6 +52,19 @@ bool sync_if_ours(Fs& fs, const std::string& path) {
   }
 }
 
+// Symbolic links are followed on the disk of `dir` and on that of the root alone.
+bool lies_elsewhere(int dir, const std::string& path) {
+  const MountTable mounts = MountTable::now();
+  const std::string here = mounts.disk_of(dir);
+  if (here.empty()) return false;
+  const std::string root = mounts.disk_at("/");
+  const std::string real = without_links(path, [&](const std::string& part, const std::string&) {
+    const std::string disk = mounts.disk_at(part);
+    return disk == here || disk == root;
+  });
+  return mounts.disk_at(real) != here;
+}
+
 }  // namespace
 
 std::string folder_of(std::string_view path) {
@@ -84,6 +98,7 @@ UniqueFd make_folder(Fs& fs, int parent, const std::string& name) {
 }
 
 bool same_device(Fs& fs, int dir, const std::string& path) {
+  if (lies_elsewhere(dir, path)) return false;
   const auto other = fs.open_root(path);
   if (!other) return false;
   const auto there = fs.stat(other->get(), ".");

@@ -20,7 +20,8 @@ UniqueFd make_path(Fs& fs, const std::string& path);
 // The same for one folder below an open one, which is durable itself.
 UniqueFd make_folder(Fs& fs, int parent, const std::string& name);
 
-// The folder `dir` and the one at `path` are on one file system; false if there is none at `path`.
+// The folder `dir` and the one at `path` are on one file system; false if there is none at `path`. A path that the table of mounts shows to lie
+// elsewhere is not touched: that file system may not answer.
 bool same_device(Fs& fs, int dir, const std::string& path);
 
 }  // namespace popsync

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -103,6 +104,11 @@ class Fs {
   virtual void mark_unread(int fd) = 0;
   // Octets an ordinary user may still write on the file system that holds `dir`.
   virtual std::uint64_t free_octets(int dir) = 0;
+  // Runs a call that asks the file system of `fd` past this seam: for locks.
+  virtual void beside(int fd, const std::function<void()>& call) {
+    (void)fd;
+    call();
+  }
 };
 
 // The kernel's. Safe from any thread.

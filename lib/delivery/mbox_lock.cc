@@ -13,19 +13,29 @@
 #include <cerrno>
 #include <climits>
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <mutex>
 #include <utility>
 
 #include "base/error.h"
 #include "base/escape.h"
+#include "base/folders.h"
 #include "base/log.h"
 
 namespace popsync::delivery {
 namespace {
 
-// liblockfile names its temporary file by process and second: two threads must not be in there at once.
-std::mutex& one_at_a_time() {
-  static std::mutex mutex;
+// liblockfile names its temporary file by folder, process and second: two threads must not make a lock in one folder at once. In another folder they
+// may: one that does not answer holds up nobody elsewhere.
+std::shared_ptr<std::mutex> one_at_a_time(const std::string& path) {
+  static std::mutex guard;  // guards the map
+  static std::map<std::string, std::weak_ptr<std::mutex>> folders;
+  const std::lock_guard lock(guard);
+  std::erase_if(folders, [](const auto& each) { return each.second.expired(); });
+  std::weak_ptr<std::mutex>& known = folders[folder_of(path)];
+  auto mutex = known.lock();
+  if (!mutex) known = mutex = std::make_shared<std::mutex>();
   return mutex;
 }
 
@@ -65,7 +75,8 @@ bool make_dot_lock(const std::string& path, int flags) {
 }
 
 bool take_dot_lock(const std::string& path, int folder) {
-  const std::lock_guard lock(one_at_a_time());
+  const auto mutex = one_at_a_time(path);
+  const std::lock_guard lock(*mutex);
   const int flags = on_network(folder) ? 0 : L_PID;
   if (make_dot_lock(path, flags)) return true;
   // A living process may have got the dead holder's id, in a container always the same: the rule of five minutes holds besides. Every other program
@@ -80,9 +91,15 @@ bool take_dot_lock(const std::string& path, int folder) {
 
 bool can_dot_lock(int folder) { return ::faccessat(folder, ".", W_OK | X_OK, AT_EACCESS) == 0; }
 
-std::optional<MboxLock> MboxLock::try_take(int fd, int folder, const std::string& name, const MboxLockKinds& kinds) {
+std::optional<MboxLock> MboxLock::try_take(int fd, int folder, const std::string& name, const MboxLockKinds& kinds, Fs& fs) {
+  std::optional<MboxLock> taken;
+  fs.beside(fd, [&] { taken = try_take_here(fd, folder, name, kinds, fs); });
+  return taken;
+}
+
+std::optional<MboxLock> MboxLock::try_take_here(int fd, int folder, const std::string& name, const MboxLockKinds& kinds, Fs& fs) {
   if (!take_fcntl(fd)) return std::nullopt;
-  MboxLock lock(fd);
+  MboxLock lock(fd, fs);
   if (kinds.dot_lock && can_dot_lock(folder)) {
     const std::string path = path_behind(folder) + "/" + name + ".lock";
     if (!take_dot_lock(path, folder)) return std::nullopt;
@@ -96,13 +113,25 @@ std::optional<MboxLock> MboxLock::try_take(int fd, int folder, const std::string
 }
 
 MboxLock::MboxLock(MboxLock&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), dot_lock_(std::exchange(other.dot_lock_, {})), flock_(std::exchange(other.flock_, false)) {}
+    : fd_(std::exchange(other.fd_, -1)), fs_(other.fs_), dot_lock_(std::exchange(other.dot_lock_, {})), flock_(std::exchange(other.flock_, false)) {}
+
+MboxLock& MboxLock::operator=(MboxLock&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  std::swap(fs_, other.fs_);
+  std::swap(dot_lock_, other.dot_lock_);
+  std::swap(flock_, other.flock_);
+  return *this;
+}
 
 MboxLock::~MboxLock() {
-  if (fd_ < 0) return;
+  if (fd_ >= 0) fs_->beside(fd_, [this] { release(); });
+}
+
+void MboxLock::release() {
   if (flock_) (void)::flock(fd_, LOCK_UN);
   if (!dot_lock_.empty()) {
-    const std::lock_guard lock(one_at_a_time());
+    const auto mutex = one_at_a_time(dot_lock_);
+    const std::lock_guard lock(*mutex);
     if (lockfile_remove(dot_lock_.c_str()) != 0) log_warning("", "cannot remove the lock " + escaped(dot_lock_) + ": " + errno_text(errno));
   }
   struct flock whole {};

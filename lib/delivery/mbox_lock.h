@@ -9,6 +9,8 @@
 #include <optional>
 #include <string>
 
+#include "base/fs.h"
+
 namespace popsync::delivery {
 
 constexpr std::chrono::milliseconds kMboxLockWait{30'000};  // how long another program is waited for
@@ -25,18 +27,22 @@ bool can_dot_lock(int folder);
 class MboxLock {
  public:
   // Locks the open file `fd`, which is FOLDER/NAME. Empty if another holds one of the locks. `fd` must stay open as long as the lock lives. Throws
-  // Error mailstore_unavailable where a lock cannot be had at all (a file system without locks).
-  static std::optional<MboxLock> try_take(int fd, int folder, const std::string& name, const MboxLockKinds& kinds);
+  // Error mailstore_unavailable where a lock cannot be had at all (a file system without locks). `fs` is told who waits for the file system, and must
+  // outlive the lock.
+  static std::optional<MboxLock> try_take(int fd, int folder, const std::string& name, const MboxLockKinds& kinds, Fs& fs = real_fs());
 
   MboxLock(MboxLock&& other) noexcept;
-  MboxLock& operator=(MboxLock&&) = delete;
+  MboxLock& operator=(MboxLock&& other) noexcept;
   // Releases in reverse order.
   ~MboxLock();
 
  private:
-  explicit MboxLock(int fd) : fd_(fd) {}
+  MboxLock(int fd, Fs& fs) : fd_(fd), fs_(&fs) {}
+  static std::optional<MboxLock> try_take_here(int fd, int folder, const std::string& name, const MboxLockKinds& kinds, Fs& fs);
+  void release();
 
   int fd_;
+  Fs* fs_;
   std::string dot_lock_;  // its path, if held
   bool flock_ = false;
 };

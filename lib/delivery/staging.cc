@@ -157,7 +157,11 @@ std::optional<std::int64_t> StagingFolder::unlearned_since() {
 }
 
 // Of the folder itself: it is there before anything is in it. A file system without such locks (NFS has none for folders) keeps nobody out.
-bool StagingFolder::try_lock() { return ::flock(dir_.get(), LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK; }
+bool StagingFolder::try_lock() {
+  bool taken = false;
+  fs_.beside(dir_.get(), [&] { taken = ::flock(dir_.get(), LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK; });
+  return taken;
+}
 
 bool StagingFolder::copy(int from_dir, const std::string& from, const std::string& to, std::string_view sha256) {
   const auto source = fs_.open(from_dir, from);

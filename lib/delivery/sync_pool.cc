@@ -16,7 +16,15 @@ void PendingSync::get() {
   done_.get();
 }
 
-SyncPool::SyncPool(std::size_t threads) : threads_max_(threads) {}
+bool ThreadBudget::take() {
+  std::size_t left = left_;
+  while (left > 0) {
+    if (left_.compare_exchange_weak(left, left - 1)) return true;
+  }
+  return false;
+}
+
+SyncPool::SyncPool(std::size_t threads, std::shared_ptr<ThreadBudget> budget) : threads_max_(threads), budget_(std::move(budget)) {}
 
 SyncPool::~SyncPool() {
   {
@@ -24,7 +32,9 @@ SyncPool::~SyncPool() {
     ending_ = true;
   }
   changed_.notify_all();
+  const std::size_t threads = threads_.size();
   threads_.clear();
+  budget_->give_back(threads);
   Lock lock(mutex_);
   while (!queue_.empty()) run_next(lock);  // no thread was called for them yet
 }
@@ -61,12 +71,14 @@ void SyncPool::call_thread(Lock& lock) {
   }
 }
 
-// False if the system has no thread left for us.
+// False if the system has no thread left for us, or we have none for this disk.
 bool SyncPool::add_thread() {
+  if (!budget_->take()) return false;
   try {
     threads_.emplace_back([this] { work(); });
     return true;
   } catch (const std::system_error&) {
+    budget_->give_back(1);
     return false;
   }
 }
@@ -94,6 +106,16 @@ void SyncPool::run_next(Lock& lock) {
   lock.lock();
   --under_way_;
   slow_ = slow;
+}
+
+std::shared_ptr<SyncPool> SyncPools::of(std::uint64_t device) {
+  const std::lock_guard lock(mutex_);
+  std::weak_ptr<SyncPool>& known = pools_[device];
+  auto pool = known.lock();
+  if (pool) return pool;
+  pool = std::make_shared<SyncPool>(threads_, budget_);
+  known = pool;
+  return pool;
 }
 
 }  // namespace popsync::delivery

@@ -42,6 +42,8 @@ bool stderr_is_journal() {
 
 void notify_ready() { send("READY=1"); }
 
+void notify_extend_start(std::chrono::seconds by) { send("EXTEND_TIMEOUT_USEC=" + std::to_string(std::chrono::microseconds(by).count())); }
+
 void notify_reloading() {
   // Type=notify-reload wants the time, to tell the answer to this SIGHUP from that to an earlier one.
   timespec now{};

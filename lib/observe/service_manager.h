@@ -16,6 +16,8 @@ bool stderr_is_journal();
 
 // The daemon works: what Type=notify waits for. Also ends a reload.
 void notify_ready();
+// The start goes on for so long; before READY=1 alone (EXTEND_TIMEOUT_USEC=).
+void notify_extend_start(std::chrono::seconds by);
 void notify_reloading();
 void notify_stopping();
 // The line that `systemctl status` shows.

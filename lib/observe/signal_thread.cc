@@ -36,8 +36,8 @@ void SignalThread::block_signals() {
   if (outcome != 0) throw Error(ErrorCode::bug, "cannot block signals: " + errno_text(outcome));
 }
 
-SignalThread::SignalThread(std::function<void(int signal)> handler)
-    : handler_(std::move(handler)), signals_(open_signals()), end_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+SignalThread::SignalThread(std::function<void(int signal)> handler, LastResort last_resort)
+    : handler_(std::move(handler)), last_resort_(std::move(last_resort)), signals_(open_signals()), end_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (!signals_.valid() || !end_.valid()) throw Error(ErrorCode::io_error, "cannot wait for signals: " + errno_text(errno));
   try {
     thread_ = std::jthread([this] { work(); });
@@ -49,15 +49,27 @@ SignalThread::SignalThread(std::function<void(int signal)> handler)
 SignalThread::~SignalThread() { ::eventfd_write(end_.get(), 1); }
 
 void SignalThread::work() const {
+  using Clock = std::chrono::steady_clock;
   std::array<pollfd, 2> both = {pollfd{signals_.get(), POLLIN, 0}, pollfd{end_.get(), POLLIN, 0}};
+  std::optional<Clock::time_point> deadline;  // once we were told to end
   while (true) {
-    if (::poll(both.data(), both.size(), -1) < 0) {
+    int timeout = -1;
+    if (deadline) {
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(*deadline - Clock::now());
+      if (left.count() <= 0) return last_resort_.leave();
+      timeout = static_cast<int>(left.count());
+    }
+    if (::poll(both.data(), both.size(), timeout) < 0) {
       POPSYNC_ASSERT(errno == EINTR);
       continue;
     }
     if (both[1].revents != 0) return;
     signalfd_siginfo info{};
-    if (::read(signals_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) handler_(static_cast<int>(info.ssi_signo));
+    if (::read(signals_.get(), &info, sizeof info) != static_cast<ssize_t>(sizeof info)) continue;
+    const auto signal = static_cast<int>(info.ssi_signo);
+    handler_(signal);
+    if (!last_resort_.leave || (signal != SIGTERM && signal != SIGINT)) continue;
+    deadline = deadline ? Clock::now() : Clock::now() + last_resort_.patience;
   }
 }
 

@@ -36,7 +36,8 @@ Outcome classify(ErrorCode code) {
     case ErrorCode::mailstore_unavailable:
     case ErrorCode::state_unavailable:
     case ErrorCode::secret_unavailable:
-    case ErrorCode::disk_full: return Outcome::local;
+    case ErrorCode::disk_full:
+    case ErrorCode::disk_hangs: return Outcome::local;
     case ErrorCode::certificate:
     case ErrorCode::tls_failed:
     case ErrorCode::insecure_login:

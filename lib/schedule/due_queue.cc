@@ -14,7 +14,7 @@ void DueQueue::set_limits(Limits limits) {
 }
 
 void DueQueue::put(const std::string& account, const std::string& host, SteadyTime due) {
-  POPSYNC_ASSERT(!running_.contains(account));  // two sessions on one maildrop
+  POPSYNC_ASSERT(!running_.contains(account) && !aside_.contains(account));  // two sessions on one maildrop
   remove(account);
   const auto at = hosts_.try_emplace(host).first;
   const Turn turn{due, sequence_++};
@@ -48,6 +48,7 @@ std::optional<std::string> DueQueue::pop(SteadyTime now) {
 }
 
 void DueQueue::finish(const std::string& account) {
+  if (aside_.erase(account) > 0) return;
   const auto found = running_.find(account);
   POPSYNC_ASSERT(found != running_.end());
   const auto host = found->second;
@@ -55,6 +56,23 @@ void DueQueue::finish(const std::string& account) {
   --host->second.running;
   refresh(host);
   if (host->second.waiting.empty() && host->second.running == 0) hosts_.erase(host);
+}
+
+void DueQueue::set_aside(const std::string& account) {
+  const auto found = running_.find(account);
+  POPSYNC_ASSERT(found != running_.end());
+  std::string host = found->second->first;
+  finish(account);
+  aside_.emplace(account, std::move(host));
+}
+
+void DueQueue::take_back(const std::string& account) {
+  auto found = aside_.extract(account);
+  POPSYNC_ASSERT(!found.empty());
+  const auto host = hosts_.try_emplace(found.mapped()).first;
+  ++host->second.running;
+  running_.emplace(account, host);
+  refresh(host);
 }
 
 std::optional<SteadyTime> DueQueue::next_due() const {

@@ -37,11 +37,15 @@ class DueQueue {
   std::optional<std::string> pop(SteadyTime now);
   // A running account has ended; it is neither waiting nor running.
   void finish(const std::string& account);
+  // A running account goes on, but counts against no limit until it is taken back: it hangs, and keeps nobody else waiting.
+  void set_aside(const std::string& account);
+  void take_back(const std::string& account);
   // The earliest time at which pop() may find something if nothing else happens. Empty: never before a finish() or put().
   [[nodiscard]] std::optional<SteadyTime> next_due() const;
 
   [[nodiscard]] std::optional<SteadyTime> due_of(const std::string& account) const;
   [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
+  // Those set aside left out.
   [[nodiscard]] std::size_t running() const { return running_.size(); }
 
  private:
@@ -65,7 +69,8 @@ class DueQueue {
   Hosts hosts_;  // those with something waiting or running
   std::unordered_map<std::string, Place> waiting_;
   std::unordered_map<std::string, Hosts::iterator> running_;
-  std::map<Turn, Hosts::iterator> ready_;  // by their first account: hosts below their limit with something waiting
+  std::unordered_map<std::string, std::string> aside_;  // their hosts
+  std::map<Turn, Hosts::iterator> ready_;               // by their first account: hosts below their limit with something waiting
 };
 
 }  // namespace popsync::schedule

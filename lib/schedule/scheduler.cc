@@ -40,13 +40,15 @@ Scheduler::Scheduler(const Clock& clock, SchedulerOptions options, Session sessi
       session_(std::move(session)),
       on_planned_(std::move(on_planned)),
       queue_(options_.limits),
+      gate_(options_.disks),
+      limits_(options_.limits),
       wall_seen_(clock.wall()),
       steady_seen_(clock.steady()),
-      workers_(options_.limits.sessions_max) {}
+      workers_(kWorkersPerSession * options_.limits.sessions_max) {}
 
 Scheduler::~Scheduler() { close(); }
 
-bool Scheduler::run(const std::stop_token& stop, const Heartbeat& heartbeat) {
+Ended Scheduler::run(const std::stop_token& stop, const Heartbeat& heartbeat) {
   const std::stop_callback wake_on_stop(stop, [this] { alarm_.wake(); });
   SteadyTime next_beat = clock_.steady();
   const auto wait_until = [&](std::optional<SteadyTime> due) {
@@ -65,9 +67,11 @@ bool Scheduler::run(const std::stop_token& stop, const Heartbeat& heartbeat) {
       const std::lock_guard lock(mutex_);
       const SteadyTime now = clock_.steady();
       notice_sleep(now);
+      look_at_disks(now);
       start_due(now);
     }
     report_plans();
+    report_disks();
     wait_until(next_turn());
   }
   return drain(wait_until);
@@ -97,6 +101,7 @@ void Scheduler::replace_accounts(const std::vector<Account>& accounts) {
         ++entry;
       } else {
         queue_.remove(entry->first);
+        gate_.forget(entry->first);
         entry = entries_.erase(entry);
       }
     }
@@ -109,8 +114,9 @@ void Scheduler::replace_accounts(const std::vector<Account>& accounts) {
 
 void Scheduler::set_limits(Limits limits) {
   const std::lock_guard lock(mutex_);
+  limits_ = limits;
   queue_.set_limits(limits);
-  workers_.set_threads_max(limits.sessions_max);
+  workers_.set_threads_max(kWorkersPerSession * limits.sessions_max);
   alarm_.wake();
 }
 
@@ -136,6 +142,7 @@ void Scheduler::sync_now(const std::vector<std::string>& names) {
     if (found == entries_.end()) continue;
     Entry& entry = found->second;
     entry.plan.forgive();
+    entry.forgiven = !entry.known;
     if (entry.running) {
       entry.again = true;
     } else {
@@ -148,7 +155,7 @@ void Scheduler::sync_now(const std::vector<std::string>& names) {
 void Scheduler::record_elsewhere(const std::string& account, const Result& result) {
   const std::lock_guard lock(mutex_);
   const auto found = entries_.find(account);
-  if (found == entries_.end() || found->second.running) return;
+  if (found == entries_.end() || found->second.running || !found->second.known) return;
   Entry& entry = found->second;
   plan(account, entry, entry.plan.record(result, entry.account.interval, clock_.steady(), options_.random()));
   alarm_.wake();
@@ -163,16 +170,9 @@ void Scheduler::report_again(SteadyTime at) {
 void Scheduler::look_again() { alarm_.wake(); }
 
 Scheduler::Takeover Scheduler::take_over(const Account& account, SteadyTime now) {
-  const auto [at, is_new] = entries_.try_emplace(account.name, Entry{.account = account, .plan = AccountPlan(account, clock_.wall(), now)});
-  if (is_new && !left_to_operator(account.standing, clock_.wall())) return Takeover::start;
+  const auto [at, is_new] = entries_.try_emplace(account.name, Entry{.account = account, .plan = AccountPlan({}, clock_.wall(), now)});
+  if (is_new) return Takeover::start;
   Entry& entry = at->second;
-  if (is_new) {
-    std::optional<SteadyTime> due;
-    if (const auto next = account.standing.next_sync)
-      due = entry.plan.allowed(now + std::chrono::duration_cast<SteadyTime::duration>(*next - clock_.wall()));
-    plan(account.name, entry, due);
-    return Takeover::keep;
-  }
   const bool changed = entry.removed || !same_configuration(entry.account, account);
   const bool failing = entry.plan.failures() > 0 || entry.plan.needs_operator();
   entry.account = account;
@@ -231,35 +231,94 @@ void Scheduler::notice_sleep(SteadyTime now) {
   spread(names, now);
 }
 
+void Scheduler::look_at_disks(SteadyTime now) {
+  std::vector<std::string> free = gate_.look(now, queue_, limits_.sessions_max);
+  std::erase_if(free, [this](const std::string& name) { return !entries_.contains(name) || entries_.at(name).running; });
+  spread(free, now);
+}
+
 void Scheduler::start_due(SteadyTime now) {
   while (const auto account = queue_.pop(now)) {
+    if (!gate_.admits(*account, limits_.sessions_max)) {
+      queue_.finish(*account);  // the gate gives it back
+      continue;
+    }
     Entry& entry = entries_.at(*account);
     entry.running = true;
     entry.stop = std::stop_source();
-    workers_.start([this, name = *account, stop = entry.stop.get_token()] { session_ended(name, outcome_of(session_, name, stop)); });
+    gate_.begin(*account, now);
+    workers_.start([this, name = *account, stop = entry.stop.get_token()] { work(name, stop); });
   }
+}
+
+void Scheduler::work(const std::string& name, const std::stop_token& stop) {
+  if (take_first_step(name, stop)) session_ended(name, outcome_of(session_, name, stop));
+}
+
+// Returns whether the session follows at once.
+bool Scheduler::take_first_step(const std::string& name, const std::stop_token& stop) {
+  Account account;
+  {
+    const std::lock_guard lock(mutex_);
+    const Entry& entry = entries_.at(name);
+    if (entry.known) return true;
+    account = entry.account;
+  }
+  try {
+    account = options_.first.look_up(account);
+  } catch (const Error& error) {
+    log_debug(name, error.what());
+  }
+  std::optional<SteadyTime> due;
+  {
+    const std::lock_guard lock(mutex_);
+    due = first_due(entries_.at(name), account);
+    if (due && *due <= clock_.steady()) return true;
+  }
+  options_.first.recover(name, stop);
+  const std::lock_guard lock(mutex_);
+  if (Entry* entry = end_job(name)) plan(name, *entry, std::exchange(entry->again, false) ? entry->plan.allowed(clock_.steady()) : due);
+  return false;
+}
+
+// Empty: not before an operator has done something.
+std::optional<SteadyTime> Scheduler::first_due(Entry& entry, const Account& account) {
+  const SteadyTime now = clock_.steady();
+  entry.known = true;
+  entry.plan = AccountPlan(account, clock_.wall(), now);
+  const bool forgiven = std::exchange(entry.forgiven, false);
+  if (forgiven) entry.plan.forgive();
+  if (forgiven || !left_to_operator(account.standing, clock_.wall())) return entry.plan.allowed(now);
+  if (!account.standing.next_sync) return std::nullopt;
+  return entry.plan.allowed(now + std::chrono::duration_cast<SteadyTime::duration>(*account.standing.next_sync - clock_.wall()));
+}
+
+// Null if the account is configured no longer.
+Scheduler::Entry* Scheduler::end_job(const std::string& name) {
+  queue_.finish(name);
+  gate_.end(name);
+  alarm_.wake();
+  const auto found = entries_.find(name);
+  found->second.running = false;
+  if (!found->second.removed) return &found->second;
+  gate_.forget(name);
+  entries_.erase(found);
+  return nullptr;
 }
 
 void Scheduler::session_ended(const std::string& name, const Result& result) {
   const std::lock_guard lock(mutex_);
-  queue_.finish(name);
-  alarm_.wake();
-  const auto found = entries_.find(name);
-  Entry& entry = found->second;
-  entry.running = false;
-  if (entry.removed) {
-    entries_.erase(found);
-    return;
-  }
+  Entry* entry = end_job(name);
+  if (entry == nullptr) return;
   // A daemon that was told to end has learned nothing about the account.
   if (closing_ && result.error == ErrorCode::interrupted) return;
   const SteadyTime now = clock_.steady();
-  auto due = entry.plan.record(result, entry.account.interval, now, options_.random());
-  if (std::exchange(entry.again, false)) {
-    entry.plan.forgive();
-    due = entry.plan.allowed(now);
+  auto due = entry->plan.record(result, entry->account.interval, now, options_.random());
+  if (std::exchange(entry->again, false)) {
+    entry->plan.forgive();
+    due = entry->plan.allowed(now);
   }
-  plan(name, entry, due);
+  plan(name, *entry, due);
 }
 
 std::vector<std::stop_source> Scheduler::running_sessions() const {
@@ -279,7 +338,8 @@ void Scheduler::report_plans() {
     if (again) report_again_.reset();
     for (const std::string& name : std::exchange(unreported_, {})) {
       const auto found = entries_.find(name);
-      if (found == entries_.end() || found->second.running) continue;  // a running one has a new plan soon
+      // A running one has a new plan soon. Of one that had no first step yet the state knows more than we.
+      if (found == entries_.end() || found->second.running || !found->second.known) continue;
       Planned planned{.account = name,
                       .next_sync = {},
                       .delay = {},
@@ -297,11 +357,30 @@ void Scheduler::report_plans() {
   if ((again || !plans.empty()) && on_planned_) on_planned_(plans);
 }
 
+void Scheduler::report_disks() {
+  std::vector<Unanswered> changes;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const std::string& name : gate_.take_changes()) {
+      Unanswered change{.account = name};
+      if (const auto trouble = gate_.trouble_of(name)) {
+        change.since = clock_.wall() - std::chrono::duration_cast<WallTime::duration>(clock_.steady() - trouble->since);
+        change.path = trouble->path;
+        change.disk = trouble->disk;
+      }
+      changes.push_back(std::move(change));
+    }
+  }
+  if (!changes.empty() && options_.on_unanswered) options_.on_unanswered(changes);
+}
+
 std::optional<SteadyTime> Scheduler::next_turn() {
   const std::lock_guard lock(mutex_);
-  const auto due = queue_.next_due();
-  if (!due || !report_again_) return due ? due : report_again_;
-  return std::min(*due, *report_again_);
+  std::optional<SteadyTime> next;
+  for (const auto& due : {queue_.next_due(), report_again_, gate_.next_look()}) {
+    if (due) next = std::min(next.value_or(*due), *due);
+  }
+  return next;
 }
 
 // Those under way are told to end.
@@ -315,24 +394,33 @@ void Scheduler::close() {
   for (std::stop_source& session : sessions) session.request_stop();
 }
 
-bool Scheduler::drain(const std::function<void(std::optional<SteadyTime>)>& wait_until) {
+Ended Scheduler::drain(const std::function<void(std::optional<SteadyTime>)>& wait_until) {
   close();
   const SteadyTime deadline = clock_.steady() + options_.stop_grace;
   while (true) {
-    std::string names;
+    std::string running;
+    std::string hung;
+    bool all_wait = true;
+    SteadyTime next = deadline;
     {
       const std::lock_guard lock(mutex_);
+      (void)gate_.look(clock_.steady(), queue_, limits_.sessions_max);
+      if (const auto look = gate_.next_look()) next = std::min(next, *look);
       for (const auto& [name, entry] : entries_) {
-        if (entry.running) names += (names.empty() ? "" : ", ") + name;
+        if (!entry.running) continue;
+        std::string& names = gate_.hangs(name) ? hung : running;
+        names += (names.empty() ? "" : ", ") + name;
+        all_wait = all_wait && gate_.waits(name);
       }
     }
     report_plans();
-    if (names.empty()) return true;
-    if (clock_.steady() >= deadline) {
-      log_warning("", "these accounts did not stop in time: " + names);
-      return false;
+    report_disks();
+    if (running.empty() && hung.empty()) return Ended::all;
+    if (running.empty() || clock_.steady() >= deadline) {
+      log_warning("", "these accounts did not stop in time: " + hung + (hung.empty() || running.empty() ? "" : ", ") + running);
+      return all_wait ? Ended::all_but_hung : Ended::not_in_time;
     }
-    wait_until(deadline);
+    wait_until(next);
   }
 }
 

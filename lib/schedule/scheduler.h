@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "schedule/account_plan.h"
 #include "schedule/alarm.h"
+#include "schedule/disk_gate.h"
 #include "schedule/due_queue.h"
 #include "schedule/worker_pool.h"
 
@@ -31,6 +32,9 @@ constexpr std::size_t kSpreadAtOnce = 8;
 constexpr std::chrono::milliseconds kSpreadDistance{100};
 // Wall time that passed and steady time did not: the machine slept (or its date was put right, which then costs one early session an account).
 constexpr std::chrono::seconds kSleepMin{30};
+
+// Threads for a session: beside as many as may run, as many may hang in a file system.
+constexpr std::size_t kWorkersPerSession = 2;
 
 // What is planned for an account, for status.
 struct Planned {
@@ -48,13 +52,40 @@ struct Heartbeat {
   std::function<void()> beat = {};
 };
 
+// What is told of an account whose file system does not answer, or does again.
+struct Unanswered {
+  std::string account;
+  std::optional<WallTime> since = {};  // empty: it answers
+  std::string path = {};
+  std::string disk = {};
+};
+
 // A random number in [0, 1) from the kernel.
 double random_fraction();
+
+// What happens before the first session of an account that is new to the scheduler, on its worker: all of it may hang in a file system.
+struct FirstStep {
+  // The account with what the state knows of it. An Error leaves it as it is: its session meets the same trouble.
+  std::function<Account(const Account& account)> look_up = [](const Account& account) { return account; };
+  // Settles what a crash left, where no session follows at once that would. It logs its own trouble and does not throw.
+  std::function<void(const std::string& account, const std::stop_token& stop)> recover = [](const std::string&, const std::stop_token&) {};
+};
 
 struct SchedulerOptions {
   Limits limits = {};
   std::chrono::seconds stop_grace{20};  // well inside systemd's 90 s
   std::function<double()> random = random_fraction;
+  FirstStep first = {};
+  DiskWatch disks = {};
+  // As OnPlanned, behind it, for accounts that wait for a file system.
+  std::function<void(const std::vector<Unanswered>&)> on_unanswered = {};
+};
+
+// How run() ended.
+enum class Ended {
+  all,           // no session is left
+  all_but_hung,  // those left wait for a file system
+  not_in_time,   // some did not end in stop_grace, for whatever reason
 };
 
 class Scheduler {
@@ -73,10 +104,10 @@ class Scheduler {
   // Stops the sessions under way and waits for them, without a bound.
   ~Scheduler();
 
-  // Schedules until `stop` fires, then stops the sessions under way and waits stop_grace for them, the heart beating on. False: some did not end (a
-  // dead network file system holds them in the kernel; they are logged) and the caller must end the process with std::_Exit, for the destructor would
-  // wait. Throws Error io_error if not even one thread can be started. Once in a scheduler's life.
-  [[nodiscard]] bool run(const std::stop_token& stop, const Heartbeat& heartbeat = {});
+  // Schedules until `stop` fires, then stops the sessions under way and waits stop_grace for them, the heart beating on; not for those that hang
+  // already. Unless all have ended (the others are logged) the caller must end the process with std::_Exit, for the destructor would wait. Throws
+  // Error io_error if not even one thread can be started. Once in a scheduler's life.
+  [[nodiscard]] Ended run(const std::stop_token& stop, const Heartbeat& heartbeat = {});
 
   // The rest may be called from any thread, before and during run().
 
@@ -103,23 +134,31 @@ class Scheduler {
     AccountPlan plan;
     std::stop_source stop{std::nostopstate};  // of the session under way
     bool running = false;
-    bool again = false;    // due at once when the session has ended
-    bool removed = false;  // no longer configured; goes when the session has ended
+    bool known = false;     // its first step was taken, so `plan` has what the state knows
+    bool forgiven = false;  // before that: an operator named it
+    bool again = false;     // due at once when the session has ended
+    bool removed = false;   // no longer configured; goes when the session has ended
   };
 
-  // All but session_ended(), report_plans(), next_turn(), close() and drain() expect the mutex to be held.
+  // All but work(), take_first_step(), session_ended(), report_plans(), report_disks(), next_turn(), close() and drain() expect the mutex to be held.
   enum class Takeover { keep, start, end };
   Takeover take_over(const Account& account, SteadyTime now);
   void spread(const std::vector<std::string>& names, SteadyTime now);
   void plan(const std::string& name, Entry& entry, std::optional<SteadyTime> due);
   void notice_sleep(SteadyTime now);
+  void look_at_disks(SteadyTime now);
   void start_due(SteadyTime now);
+  void work(const std::string& name, const std::stop_token& stop);
+  bool take_first_step(const std::string& name, const std::stop_token& stop);
+  std::optional<SteadyTime> first_due(Entry& entry, const Account& account);
+  Entry* end_job(const std::string& name);
   void session_ended(const std::string& name, const Result& result);
   [[nodiscard]] std::vector<std::stop_source> running_sessions() const;
   void report_plans();
+  void report_disks();
   std::optional<SteadyTime> next_turn();
   void close();
-  bool drain(const std::function<void(std::optional<SteadyTime>)>& wait_until);
+  Ended drain(const std::function<void(std::optional<SteadyTime>)>& wait_until);
 
   const Clock& clock_;
   const SchedulerOptions options_;
@@ -129,6 +168,8 @@ class Scheduler {
 
   std::mutex mutex_;  // guards all below but the workers
   DueQueue queue_;
+  DiskGate gate_;
+  Limits limits_;
   std::map<std::string, Entry> entries_;
   std::set<std::string> unreported_;  // plans changed since the last OnPlanned
   std::optional<SteadyTime> report_again_;

@@ -161,6 +161,12 @@ struct MailstoreRow {
   std::optional<Unlearned> unlearned = {};  // the last mark of a lost state that a session met in it
 };
 
+// An account whose file system does not answer the daemon. By name: it may have no row yet, because that is where it would be looked up.
+struct UnansweredRow {
+  WallTime since{};
+  std::string path;
+};
+
 struct LastError {
   WallTime at{};
   std::string code;

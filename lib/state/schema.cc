@@ -143,6 +143,8 @@ constexpr std::array kSteps = {
     "ALTER TABLE account ADD COLUMN next_sync_delay INTEGER NOT NULL DEFAULT 0",
     // Tunnels to different servers: one host, one user, different ports. 0: an account of before.
     "ALTER TABLE account ADD COLUMN port INTEGER NOT NULL DEFAULT 0",
+    // File systems that do not answer the daemon.
+    "CREATE TABLE unanswered(account_name TEXT PRIMARY KEY, since INTEGER NOT NULL, path TEXT NOT NULL) WITHOUT ROWID",
 };
 static_assert(kSteps.size() + 1 == kSchemaVersion);
 

@@ -11,7 +11,7 @@ class Database;
 namespace popsync::state {
 
 constexpr std::int32_t kApplicationId = 0x506f5053;  // "PoPS"
-constexpr std::int32_t kSchemaVersion = 13;          // one more with each step in schema.cc
+constexpr std::int32_t kSchemaVersion = 14;          // one more with each step in schema.cc
 
 // A checkpoint at close would not be under our lock: SQLite up to 3.51.2 can lose commits that race a checkpoint.
 void never_checkpoint_at_close(SQLite::Database& database);

@@ -61,6 +61,8 @@ class StateStore {
   std::optional<AccountRow> account_named(std::string_view name);
   // Those of this name or this user. Answered from indexes: who asks for each of ten thousand accounts must not read all of them each time.
   std::vector<AccountRow> accounts_akin(std::string_view name, std::string_view user);
+  // What the daemon told of the account. Says nothing when none runs.
+  std::optional<UnansweredRow> unanswered(std::string_view account_name);
   std::vector<MailstoreRow> mailstores(std::string_view account_id);
   std::vector<MailstoreRow> mailstores();  // of all accounts
   std::vector<MessageRow> messages(std::string_view account_id);

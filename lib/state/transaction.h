@@ -48,6 +48,9 @@ class Transaction {
   void set_plan(std::string_view account_name, std::optional<WallTime> next_sync, std::chrono::seconds delay, bool needs_operator);
   // See StateStore::bring_times_back().
   void bring_times_back(std::string_view account, WallTime now);
+  // Empty: its file system answers. All are forgotten at the start of a daemon: what it does not say is not so.
+  void set_unanswered(std::string_view account_name, const std::optional<UnansweredRow>& unanswered);
+  void forget_unanswered();
   void add_delivered(std::string_view account, std::uint64_t messages, std::uint64_t octets);
   void forget_account(std::string_view id);
   // In the place of what was remembered of the account's server before.

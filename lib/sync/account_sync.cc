@@ -273,12 +273,13 @@ class AccountSync {
     for (const Fetch& fetch : fetches) octets += fetch.entry.list_size.value_or(0);
     space_.need(&mailstore, std::min(octets, services_.batch.octets));
     marker_ = MarkerMemory(*account_).learn(client, fetches.front().entry);
+    const auto pool = services_.pools.of(services_.fs.stat_open(mailstore.staging().dir()).device);
     Publisher publisher(services_.store, services_.clock, *account_, mailstore, services_.publish_on);
     MessageIntake intake({.store = services_.store,
                           .clock = services_.clock,
                           .account = *account_,
                           .mailstore = mailstore,
-                          .pool = services_.pool,
+                          .pool = *pool,
                           .publisher = publisher,
                           .batch = services_.batch,
                           .space = space_,

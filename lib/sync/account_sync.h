@@ -31,7 +31,7 @@ struct SyncServices {
   state::StateStore& store;
   Fs& fs;
   const Clock& clock;
-  delivery::SyncPool& pool;
+  delivery::SyncPools& pools;
   std::vector<std::string> configured_names;
   std::string command;  // who holds the locks: "popsync run"
   BatchLimits batch = {};

@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sched.h>
 #include <signal.h>
-
 #include <sys/stat.h>
 
 #include <filesystem>
@@ -53,6 +53,24 @@ TEST_F(RefusedLogin, LeftOutIsNotRunForJson) {
   const std::string out = home.run({"sync", "--json"}).out;
   EXPECT_EQ(json_at(out, "accounts[0].result"), "not_run");
   EXPECT_EQ(json_at(out, "accounts[0].error.code"), "login_refused");
+}
+
+TEST_F(RefusedLogin, AccountThatOnlyWaitsIsRecoveredByTheDaemonWithoutALogin) {
+  home.configure({.port = server.port()});
+  ASSERT_EQ(home.run({"sync"}).status, 0);
+  home.configure({.port = server.port(), .password = "wrong"});
+  refuse_three_times();
+  const std::size_t logins = refusals();
+  for (const auto& folder : std::filesystem::directory_iterator(home.maildir() + "/tmp/.popsync")) {
+    if (folder.is_directory()) std::ofstream(folder.path() / "left by a crash") << "half a mess";
+  }
+  ASSERT_FALSE(staged_in(home.maildir()).empty());
+  const auto daemon = home.start({"run"});
+  EXPECT_TRUE(daemon->wait_for_err("not tried, it needs an operator"));
+  while (!staged_in(home.maildir()).empty()) ::sched_yield();
+  daemon->signal(SIGTERM);
+  EXPECT_EQ(daemon->wait().status, 0);
+  EXPECT_EQ(refusals(), logins);
 }
 
 TEST_F(RefusedLogin, OthersGoOn) {

@@ -93,9 +93,10 @@ void carry_out(const RigRun& run, Machine& machine, RigReport& report) {
   FaultyFs fs(machine);
   MovedClock clock;
   clock.advance(from_unix_seconds(run.now) - clock.wall());
-  delivery::SyncPool pool(0);
+  delivery::SyncPools pools(0);
   const auto store = state::StateStore::open(run.state.text(), {.log_pages_max = kLogPagesMax, .fs = fs});
-  sync::SyncServices services{.store = *store, .fs = fs, .clock = clock, .pool = pool, .configured_names = {}, .command = "popsync test"};
+  if (!run.publisher_thread) fs.refuse_calls_under(run.state.text() + "/lock");
+  sync::SyncServices services{.store = *store, .fs = fs, .clock = clock, .pools = pools, .configured_names = {}, .command = "popsync test"};
   for (std::size_t i = 0; i < run.account_count; ++i) services.configured_names.push_back(run.accounts.at(i).name.text());
   services.batch = {.messages = run.batch_messages, .octets = 1U << 20U, .age = std::chrono::hours(1)};
   services.publish_on = run.publisher_thread ? sync::PublishOn::own_thread : sync::PublishOn::caller;

@@ -52,7 +52,7 @@ class SyncInProcess {
     const sync::SyncServices services{.store = *store_,
                                       .fs = *fs,
                                       .clock = clock,
-                                      .pool = pool_,
+                                      .pools = pools_,
                                       .configured_names = {settings.name},
                                       .command = "popsync test",
                                       .confirm = confirm};
@@ -91,7 +91,7 @@ class SyncInProcess {
 
   TempFolder folder_{"sync"};
   std::unique_ptr<state::StateStore> store_;
-  delivery::SyncPool pool_;
+  delivery::SyncPools pools_;
   StopSignal stop_{std::stop_token()};
 };
 

@@ -63,11 +63,11 @@ inline void leave_unfinished(const MaildropServer& server, const ProgramHome& ho
   settings.leave_text = "keep";
   settings.max_message_size = 1U << 30U;
   StubbornFs fs(std::filesystem::weakly_canonical(target.path), how);
-  delivery::SyncPool pool;
+  delivery::SyncPools pools;
   const StopSignal never{std::stop_token()};
   const auto store = state::StateStore::open(home.state_dir());
   const sync::SyncServices services{
-      .store = *store, .fs = fs, .clock = system_clock(), .pool = pool, .configured_names = {"home"}, .command = "popsync test"};
+      .store = *store, .fs = fs, .clock = system_clock(), .pools = pools, .configured_names = {"home"}, .command = "popsync test"};
   const sync::SyncReport report = sync::sync_account(services, {.settings = settings,
                                                                 .secret = [] { return std::string_view(MaildropServer::kPassword); },
                                                                 .stop = never,

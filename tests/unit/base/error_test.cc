@@ -63,6 +63,7 @@ TEST(ErrorCode, TheStatusSaysWhatKindOfTroubleItIs) {
       {ErrorCode::login_delay, 75},
       {ErrorCode::server_temporary, 75},
       {ErrorCode::disk_full, 75},
+      {ErrorCode::disk_hangs, 75},
       {ErrorCode::lock_held, 75},
       {ErrorCode::interrupted, 75},
       {ErrorCode::not_pop3, 76},

@@ -14,6 +14,7 @@
 #include <string>
 
 #include "base/unique_fd.h"
+#include "observe/start_patience.h"
 
 namespace popsync::observe {
 namespace {
@@ -53,6 +54,14 @@ class ServiceManagerTest : public testing::Test {
   UniqueFd socket_{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
   std::string name_;
 };
+
+TEST_F(ServiceManagerTest, StartThatGetsOnAsksForPatience) {
+  listen();
+  const StartPatience patience(100ms);
+  std::string told = "nothing";
+  while (told == "nothing") told = received();  // which is work
+  EXPECT_EQ(told, "EXTEND_TIMEOUT_USEC=60000000");
+}
 
 TEST_F(ServiceManagerTest, EachMessageIsOneDatagram) {
   listen();

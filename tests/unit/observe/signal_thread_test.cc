@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <condition_variable>
+#include <future>
 #include <mutex>
 #include <vector>
 
@@ -49,6 +50,30 @@ TEST_F(SignalThreadTest, EachSignalReachesTheHandler) {
     ASSERT_EQ(::kill(::getpid(), signal), 0);
     EXPECT_EQ(await(++count).back(), signal);
   }
+}
+
+TEST_F(SignalThreadTest, OtherSignalsAreNoReasonForTheLastResort) {
+  std::promise<void> left;
+  const SignalThread thread([this](int signal) { note(signal); }, {.patience = std::chrono::milliseconds(1), .leave = [&] { left.set_value(); }});
+  ASSERT_EQ(::kill(::getpid(), SIGHUP), 0);
+  await(1);
+  EXPECT_EQ(left.get_future().wait_for(std::chrono::milliseconds(0)), std::future_status::timeout) << "nobody was told to end";
+}
+
+TEST_F(SignalThreadTest, LastResortComesByItselfBehindTheFirstStop) {
+  std::promise<void> left;
+  const SignalThread thread([](int) {}, {.patience = std::chrono::milliseconds(1), .leave = [&] { left.set_value(); }});
+  ASSERT_EQ(::kill(::getpid(), SIGTERM), 0);
+  left.get_future().wait();
+}
+
+TEST_F(SignalThreadTest, SecondStopIsTheLastResortAtOnce) {
+  std::promise<void> left;
+  const SignalThread thread([this](int signal) { note(signal); }, {.patience = std::chrono::hours(24), .leave = [&] { left.set_value(); }});
+  ASSERT_EQ(::kill(::getpid(), SIGTERM), 0);
+  EXPECT_THAT(await(1), ElementsAre(SIGTERM));
+  ASSERT_EQ(::kill(::getpid(), SIGINT), 0);
+  left.get_future().wait();
 }
 
 TEST_F(SignalThreadTest, SignalThatCameBeforeTheThreadIsNotLost) {

@@ -46,6 +46,7 @@ TEST(Backoff, EveryErrorHasItsOutcome) {
       {ErrorCode::state_unavailable, Outcome::local},
       {ErrorCode::secret_unavailable, Outcome::local},
       {ErrorCode::disk_full, Outcome::local},
+      {ErrorCode::disk_hangs, Outcome::local},
       // until something changes
       {ErrorCode::certificate, Outcome::lasting},
       {ErrorCode::tls_failed, Outcome::lasting},

@@ -82,6 +82,24 @@ TEST(DueQueue, NothingComesWhileAllSessionsAreTaken) {
   EXPECT_EQ(queue.pop(at(1)), "c");
 }
 
+TEST(DueQueue, SessionThatIsSetAsideCountsAgainstNoLimitUntilItIsTakenBack) {
+  DueQueue queue({.sessions_max = 2, .sessions_per_host_max = 1});
+  for (const char* name : {"a1", "a2", "a3"}) queue.put(name, "a", at(1));
+  EXPECT_EQ(queue.pop(at(1)), "a1");
+  queue.set_aside("a1");
+  EXPECT_EQ(queue.running(), 0U);
+  EXPECT_EQ(queue.pop(at(1)), "a2");
+  queue.finish("a2");
+  queue.take_back("a1");
+  EXPECT_EQ(queue.next_due(), std::nullopt) << "the host is at its limit again";
+  queue.finish("a1");
+  EXPECT_EQ(queue.pop(at(1)), "a3");
+  queue.set_aside("a3");
+  queue.finish("a3");
+  queue.put("a3", "a", at(2));
+  EXPECT_EQ(queue.pop(at(2)), "a3");
+}
+
 TEST(DueQueue, NewLimitsHoldAtOnce) {
   DueQueue queue({.sessions_max = 10, .sessions_per_host_max = 1});
   for (const char* name : {"a1", "a2", "a3"}) queue.put(name, "a", at(1));

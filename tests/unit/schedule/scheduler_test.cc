@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <latch>
 #include <stdexcept>
 
 namespace popsync::schedule {
@@ -41,18 +42,18 @@ class SchedulerTest : public testing::Test {
 
   void start(const std::vector<Account>& accounts, Limits limits = {}, Heartbeat heartbeat = {}) {
     scheduler_.emplace(
-        clock_, SchedulerOptions{.limits = limits, .random = [] { return 0.5; }},
+        clock_, SchedulerOptions{.limits = limits, .random = [] { return 0.5; }, .first = first_, .disks = disks_, .on_unanswered = on_unanswered_},
         [this](const std::string& name, std::stop_token token) { return session(name, token); },
         [this](const std::vector<Planned>& plans) { note(plans); });
     scheduler_->replace_accounts(accounts);
-    thread_ = std::jthread([this, heartbeat](const std::stop_token& token) { all_ended_ = scheduler_->run(token, heartbeat); });
+    thread_ = std::jthread([this, heartbeat](const std::stop_token& token) { ended_ = scheduler_->run(token, heartbeat); });
   }
 
   // Ends run() and returns what it did.
-  bool stop() {
+  Ended stop() {
     thread_.request_stop();
     if (thread_.joinable()) thread_.join();
-    return all_ended_;
+    return ended_;
   }
 
   static Account account(const std::string& name, const std::string& host = "") { return {.name = name, .host = host.empty() ? name : host}; }
@@ -97,13 +98,16 @@ class SchedulerTest : public testing::Test {
     end(name, result);
     return plan_of(name);
   }
-  void advance(std::chrono::seconds time) {
+  void advance(std::chrono::milliseconds time) {
     clock_.advance(time);
     scheduler_->look_again();
   }
 
   SleepyClock clock_;
   std::atomic<bool> deaf_ = false;  // sessions ignore their stop token
+  FirstStep first_;
+  DiskWatch disks_;
+  std::function<void(const std::vector<Unanswered>&)> on_unanswered_;
 
   std::mutex mutex_;  // guards what sessions and plans write, below
   std::condition_variable_any changed_;
@@ -138,7 +142,7 @@ class SchedulerTest : public testing::Test {
   std::map<std::string, Planned> plans_;
   std::size_t reports_ = 0;
   bool let_all_go_ = false;
-  std::atomic<bool> all_ended_ = false;
+  std::atomic<Ended> ended_ = Ended::not_in_time;
 
  protected:
   std::optional<Scheduler> scheduler_;  // its sessions use all above
@@ -162,10 +166,13 @@ TEST_F(SchedulerTest, FewAccountsStartAtOnceTheOthersOneAfterTheOther) {
   std::vector<Account> accounts;
   for (char c = 'a'; c <= 'l'; ++c) accounts.push_back(account(std::string(1, c)));
   start(accounts);
-  EXPECT_EQ(plan_of("i").next_sync, clock_.wall() + 100ms);
-  EXPECT_EQ(plan_of("l").next_sync, clock_.wall() + 400ms);
   await_sessions(8);
   EXPECT_THAT(started(), UnorderedElementsAre("a", "b", "c", "d", "e", "f", "g", "h"));
+  for (const char* next : {"i", "j", "k", "l"}) {
+    advance(100ms);
+    await_sessions(started().size() + 1);
+    EXPECT_EQ(started().back(), next);
+  }
 }
 
 TEST_F(SchedulerTest, ReportsOnceMoreWhereThatIsAskedFor) {
@@ -184,10 +191,17 @@ TEST_F(SchedulerTest, ReportsOnceMoreWhereThatIsAskedFor) {
 
 TEST_F(SchedulerTest, ManyAccountsAreSpreadOverTheirInterval) {
   std::vector<Account> accounts;
-  for (int i = 1000; i < 2000; ++i) accounts.push_back({.name = std::to_string(i), .host = std::to_string(i), .interval = 10s});
+  for (int i = 1000; i < 2000; ++i) {
+    accounts.push_back({.name = std::to_string(i), .host = std::to_string(i), .interval = 10s});
+    end(accounts.back().name, {.error = ErrorCode::configuration});  // not again so soon
+  }
   start(accounts);
-  EXPECT_LE(plan_of("1999").next_sync, clock_.wall() + 10s);
-  EXPECT_GT(plan_of("1998").next_sync, clock_.wall() + 9s);
+  await_sessions(8);
+  advance(5s);
+  await_sessions(8 + 500);
+  EXPECT_EQ(started().size(), 8U + 500U) << "half of the interval, half of them";
+  advance(5s);
+  await_sessions(1000);
 }
 
 TEST_F(SchedulerTest, TenThousandAccountsOfOneHostAllHaveTheirSession) {
@@ -240,7 +254,7 @@ TEST_F(SchedulerTest, SessionThatThrowsCountsAsItsError) {
         changed_.notify_all();
       });
   scheduler.replace_accounts({account("known"), account("stray")});
-  std::jthread thread([&](const std::stop_token& token) { EXPECT_TRUE(scheduler.run(token)); });
+  std::jthread thread([&](const std::stop_token& token) { EXPECT_EQ(scheduler.run(token), Ended::all); });
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return seen_ == 2; });
 }
@@ -283,6 +297,84 @@ TEST_F(SchedulerTest, AccountLeftToItsOperatorWaitsAlsoAtTheStart) {
   scheduler_->replace_accounts({stopped, later, account("well")});
   await_sessions(3);
   EXPECT_THAT(started(), ElementsAre("well", "later", "stopped"));
+}
+
+TEST_F(SchedulerTest, AccountThatWaitsIsRecoveredAtTheStartAndNoOther) {
+  std::vector<std::string> recovered;
+  first_.recover = [&](const std::string& name, const std::stop_token&) {
+    const std::lock_guard lock(mutex_);
+    recovered.push_back(name);
+  };
+  first_.look_up = [this](const Account& account) {
+    Account known = account;
+    if (account.name == "stopped") known.standing = {.needs_operator = true, .failures = 3, .last_error = ErrorCode::login_refused};
+    if (account.name == "delayed") {
+      known.login_delay = 100s;
+      known.last_login = clock_.wall();
+    }
+    if (account.name == "lost") throw Error(ErrorCode::io_error, "the state cannot be read");
+    return known;
+  };
+  start({account("stopped"), account("delayed"), account("well"), account("lost")});
+  EXPECT_EQ(plan_of("stopped").next_sync, std::nullopt);
+  EXPECT_EQ(plan_of("delayed").next_sync, clock_.wall() + 100s);
+  await_sessions(2);
+  EXPECT_THAT(started(), UnorderedElementsAre("well", "lost"));
+  const std::lock_guard lock(mutex_);
+  EXPECT_THAT(recovered, UnorderedElementsAre("stopped", "delayed"));
+}
+
+TEST_F(SchedulerTest, AccountNamedBeforeItsFirstStepIsTried) {
+  std::latch named(1);
+  first_.look_up = [&](const Account& account) {
+    named.wait();
+    Account known = account;
+    known.standing = {.needs_operator = true, .failures = 3, .last_error = ErrorCode::login_refused};
+    return known;
+  };
+  start({account("stopped")});
+  scheduler_->sync_now({"stopped"});
+  named.count_down();
+  await_sessions(1);
+}
+
+TEST_F(SchedulerTest, SessionsThatHangInAFileSystemHoldUpNobodyElseAndNoStop) {
+  std::map<std::string, WallTime> told;
+  on_unanswered_ = [&](const std::vector<Unanswered>& changes) {
+    const std::lock_guard lock(mutex_);
+    for (const Unanswered& change : changes)
+      change.since ? (void)told.insert_or_assign(change.account, *change.since) : (void)told.erase(change.account);
+    changed_.notify_all();
+  };
+  const SteadyTime begun = clock_.steady();
+  const WallTime begun_wall = clock_.wall();
+  std::atomic<bool> answers = false;
+  disks_ = {.waits_since = [&](const std::string& name) { return name[0] == 'd' && !answers ? std::optional(begun) : std::nullopt; },
+            .waits_at = [](const std::string&) { return DiskPlace{.disk = "dead", .path = "/dead"}; },
+            .home_of = [](const std::string& name) { return DiskPlace{.disk = name[0] == 'd' ? "dead" : "well", .path = "/" + name, .sure = true}; }};
+  deaf_ = true;
+  start({account("d1", "host"), account("d2", "host"), account("d3", "host"), account("elsewhere", "host")},
+        {.sessions_max = 2, .sessions_per_host_max = 2});
+  await_sessions(2);
+  advance(30s);
+  await_sessions(3);
+  EXPECT_EQ(started().back(), "elsewhere") << "d3 lies on the disk that does not answer";
+  run_once("elsewhere", {});
+  advance(5min);
+  await_sessions(4);
+  EXPECT_EQ(started().back(), "elsewhere") << "it keeps its interval";
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return told.size() == 3; });
+    EXPECT_EQ(told["d3"], begun_wall);
+  }
+  answers = true;
+  scheduler_->look_again();
+  for (const char* ends : {"d1", "d2", "elsewhere"}) end(ends);
+  await_sessions(5);
+  EXPECT_EQ(started().back(), "d3") << "the disk answers again";
+  answers = false;
+  EXPECT_EQ(stop(), Ended::all_but_hung);
 }
 
 TEST_F(SchedulerTest, SyncNowIgnoresTheIntervalButNotLoginDelay) {
@@ -339,7 +431,7 @@ TEST_F(SchedulerTest, ReloadStopsTheSessionOfAnAccountThatIsGone) {
   advance(5min);
   await_sessions(3);
   EXPECT_EQ(started().back(), "stays");
-  EXPECT_TRUE(stop());
+  EXPECT_EQ(stop(), Ended::all);
   EXPECT_FALSE(has_plan("gone"));
 }
 
@@ -350,7 +442,7 @@ TEST_F(SchedulerTest, ReloadDropsAWaitingAccountThatIsGone) {
   scheduler_->replace_accounts({account("stays")});
   advance(5min);
   await_sessions(3);
-  EXPECT_TRUE(stop());
+  EXPECT_EQ(stop(), Ended::all);
   EXPECT_EQ(started().size(), 3U);
 }
 
@@ -414,7 +506,7 @@ TEST_F(SchedulerTest, AccountsOverdueAfterSleepStartSpread) {
 TEST_F(SchedulerTest, StopEndsSessionsAndPlansNothingForThem) {
   start({account("a"), account("b", "host"), account("c", "host")}, {.sessions_max = 3, .sessions_per_host_max = 1});
   await_sessions(2);
-  EXPECT_TRUE(stop());
+  EXPECT_EQ(stop(), Ended::all);
   EXPECT_EQ(started().size(), 2U) << "no session may start after the stop";
   EXPECT_FALSE(has_plan("a"));
 }
@@ -423,7 +515,7 @@ TEST_F(SchedulerTest, WhatASessionReachedDuringTheStopIsStillReported) {
   deaf_ = true;
   start({account("work")});
   await_sessions(1);
-  std::jthread stopping([this] { EXPECT_TRUE(stop()); });
+  std::jthread stopping([this] { EXPECT_EQ(stop(), Ended::all); });
   end("work");
   EXPECT_EQ(plan_of("work").next_sync, clock_.wall() + 5min);
 }
@@ -448,7 +540,7 @@ TEST_F(SchedulerTest, SessionThatDoesNotEndIsGivenUpAfterTheGrace) {
                               clock_.advance(10s);
                               scheduler.look_again();
                             }};
-  EXPECT_FALSE(scheduler.run(stop_source.get_token(), heartbeat));
+  EXPECT_EQ(scheduler.run(stop_source.get_token(), heartbeat), Ended::not_in_time);
   EXPECT_GE(beats, 2U);
   const std::lock_guard lock(mutex_);
   seen_ = 1;
@@ -468,7 +560,7 @@ TEST_F(SchedulerTest, HeartBeatsWhileNothingIsDue) {
     lock.unlock();
     advance(30s);
   }
-  EXPECT_TRUE(stop());
+  EXPECT_EQ(stop(), Ended::all);
 }
 
 TEST_F(SchedulerTest, RaisedLimitsHoldAtOnce) {

@@ -81,6 +81,27 @@ TEST_F(StateStoreTest, IsMadeForUsAloneWithItsParents) {
   EXPECT_EQ(store->directory(), stdfs::canonical(directory()));
 }
 
+TEST_F(StateStoreTest, TellsOfAccountsWhoseFileSystemDoesNotAnswerAlsoWithoutARow) {
+  const auto store = open();
+  const WallTime since = from_unix_seconds(1'700'000'000);
+  const auto set = [&](const std::string& name, const std::optional<UnansweredRow>& row) {
+    auto transaction = store->begin();
+    transaction.set_unanswered(name, row);
+    transaction.commit();
+  };
+  set("new", UnansweredRow{.since = since - std::chrono::seconds(9), .path = "/there"});
+  set("new", UnansweredRow{.since = since, .path = "/mnt/mail"});
+  set("other", UnansweredRow{.since = since, .path = "/mnt"});
+  EXPECT_EQ(store->unanswered("new")->since, since);
+  EXPECT_EQ(store->unanswered("new")->path, "/mnt/mail");
+  set("new", std::nullopt);
+  EXPECT_FALSE(store->unanswered("new"));
+  auto transaction = store->begin();
+  transaction.forget_unanswered();
+  transaction.commit();
+  EXPECT_FALSE(store->unanswered("other"));
+}
+
 TEST_F(StateStoreTest, HasAnInstallKeyThatStays) {
   const std::string key = open()->install_key();
   EXPECT_EQ(key.size(), 32U);
@@ -249,6 +270,7 @@ TEST_F(StateStoreTest, AnOlderSchemaIsBroughtUpWithItsRows) {
                           "ALTER TABLE mailstore DROP COLUMN unlearned_mark",
                           "ALTER TABLE mailstore DROP COLUMN unlearned_at",
                           "ALTER TABLE mailstore DROP COLUMN unlearned_clock",
+                          "DROP TABLE unanswered",
                           "PRAGMA user_version=2"})
     change(sql);
   const auto store = open();
