@@ -14,7 +14,7 @@
 namespace popsync::state {
 namespace {
 
-constexpr std::chrono::milliseconds kRetryEvery{20};
+constexpr std::chrono::milliseconds kShareAgainEvery{20};
 
 // A length of 0 reaches to the end, wherever that is.
 struct flock range(short type, off_t start, off_t length) {
@@ -40,10 +40,10 @@ bool InUse::set(struct flock lock) const { return set_lock(fd_.get(), lock, path
 
 InUse InUse::share(const std::string& directory, std::chrono::milliseconds patience) {
   InUse in_use(directory);
-  for (std::chrono::milliseconds waited{0};; waited += kRetryEvery) {
+  for (std::chrono::milliseconds waited{0};; waited += kShareAgainEvery) {
     if (in_use.set(own_octet(F_RDLCK))) return in_use;
     if (waited >= patience) break;
-    std::this_thread::sleep_for(kRetryEvery);
+    std::this_thread::sleep_for(kShareAgainEvery);
   }
   const auto holder = lock_holder(in_use.path_);
   throw Error(ErrorCode::lock_held, "the tables of state.db are being changed" + (holder ? ", they are " + describe(*holder) : ""), "try again");

@@ -19,7 +19,7 @@
 namespace popsync::sync {
 namespace {
 
-constexpr std::size_t kIdOctets = 16;
+constexpr std::size_t kNewIdOctets = 16;
 
 // Of this account alone; two may share a Maildir.
 std::vector<state::FileRow> files_of(state::StateStore& store, const state::MailstoreRow& mailstore) {
@@ -65,7 +65,7 @@ std::vector<state::RowId> untraced_in(OpenMailstore& mailstore, const std::vecto
 OpenMailstore accept_copy(state::StateStore& store, Fs& fs, const state::AccountRow& account, const MailstoreTarget& target) {
   {
     const auto lock = lock_id_file(store, fs, target.path);
-    delivery::give_new_id(fs, target.path, store.install_key(), account.id, to_hex(random_octets(kIdOctets)));
+    delivery::give_new_id(fs, target.path, store.install_key(), account.id, to_hex(random_octets(kNewIdOctets)));
   }
   return make_new_mailstore(store, fs, account, target);
 }
