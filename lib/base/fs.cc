@@ -97,7 +97,7 @@ class HeldSyncs {
   HeldSyncs& operator=(const HeldSyncs&) = delete;
   ~HeldSyncs() { by_this_thread = false; }
 
-  static inline thread_local bool by_this_thread = false;
+  static inline thread_local bool by_this_thread = false;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables): of one thread
 
  private:
   std::unique_lock<std::shared_mutex> lock_;

@@ -111,14 +111,16 @@ std::string without_links(const std::string& path, const std::function<bool(cons
       done = done.substr(0, std::min(done.rfind('/'), done.size()));
       continue;
     }
-    const std::string part = done + "/" + name;
+    std::string part = done;
+    part += '/';
+    part += name;
     if (links == kLinksMax || !may_look(part, part + rest)) return part + rest;
     const auto target = link_at(part);
     if (!target) {
       done = part;
     } else {
       ++links;
-      rest = *target + rest;
+      rest.insert(0, *target);
       if (target->starts_with('/')) done.clear();
     }
   }

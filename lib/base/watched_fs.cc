@@ -88,7 +88,7 @@ std::string WatchedFs::find(const std::string& path) {
     if (paths_.size() == kPathsKept) paths_.erase(paths_.begin());
     paths_.emplace_back(path, where);
   };
-  const std::string found = without_links(path, [&](const std::string& part, const std::string& whole) {
+  std::string found = without_links(path, [&](const std::string& part, const std::string& whole) {
     note.reset();
     remember(whole);
     note.emplace(*this, part);
