@@ -122,9 +122,9 @@ class Pass {
   WorkerPool workers_;  // last: its threads use all above
 };
 
-// Passes whose threads still run: they are never destroyed.
+// Passes whose threads still run: they are never destroyed, and stay within reach of their threads.
 void leave_behind(std::unique_ptr<Pass> pass) {
-  static auto& left = *new std::vector<std::unique_ptr<Pass>>;
+  static auto& left = *new std::vector<std::unique_ptr<Pass>>;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
   left.push_back(std::move(pass));
 }
 

@@ -417,7 +417,8 @@ Ended Scheduler::drain(const std::function<void(std::optional<SteadyTime>)>& wai
     report_disks();
     if (running.empty() && hung.empty()) return Ended::all;
     if (running.empty() || clock_.steady() >= deadline) {
-      log_warning("", "these accounts did not stop in time: " + hung + (hung.empty() || running.empty() ? "" : ", ") + running);
+      if (!hung.empty() && !running.empty()) hung += ", ";
+      log_warning("", "these accounts did not stop in time: " + (hung += running));
       return all_wait ? Ended::all_but_hung : Ended::not_in_time;
     }
     wait_until(next);

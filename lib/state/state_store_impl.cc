@@ -145,10 +145,10 @@ void end_with_unknown_outcome(const std::string& directory, const std::string& c
 
 Error no_room(const std::string& what, int number) {
   if (number == EFBIG) {
-    return Error(ErrorCode::disk_full, "state.db: " + what + ": " + errno_text(EFBIG),
-                 "no file may grow beyond that here: raise ulimit -f, or LimitFSIZE= of the unit, and start popsync again");
+    return {ErrorCode::disk_full, "state.db: " + what + ": " + errno_text(EFBIG),
+            "no file may grow beyond that here: raise ulimit -f, or LimitFSIZE= of the unit, and start popsync again"};
   }
-  return Error(ErrorCode::disk_full, "state.db: " + what, "free some space on the disk of the state directory; popsync goes on by itself");
+  return {ErrorCode::disk_full, "state.db: " + what, "free some space on the disk of the state directory; popsync goes on by itself"};
 }
 
 void rethrow_as_error() {

@@ -3,6 +3,8 @@
 
 #include <unistd.h>
 
+#include <filesystem>
+
 #include "base/error.h"
 #include "base/escape.h"
 #include "base/fs.h"
@@ -49,7 +51,7 @@ std::vector<std::string> marks_left_behind(const std::string& directory) {
   const UniqueFd dir = open_directory(directory);
   std::vector<std::string> left;
   for (std::string& name : real_fs().list(dir.get())) {
-    if (!name.starts_with(kPrefix) || lock_holder(directory + "/" + name)) continue;
+    if (!name.starts_with(kPrefix) || lock_holder((std::filesystem::path(directory) / name).string())) continue;
     // A process that ends well removes the name before it lets go of the lock.
     if (real_fs().stat(dir.get(), name)) left.push_back(std::move(name));
   }

@@ -17,8 +17,8 @@ namespace popsync::sync {
 struct HeaderQuestion {
   net::Pop3Client& client;
   state::AccountRow& account;  // what is seen of TOP is noted in it (top_use.h); the caller stores it
-  net::Marker marker;
-  WallTime now;
+  net::Marker marker = net::Marker::unknown;
+  WallTime now{};
 };
 
 // Appends the headers of the next `count` messages of `listed`, those of the first headers.size() being there. One that the server refuses or cuts

@@ -112,7 +112,7 @@ void check_generation(state::StateStore& store, const state::AccountRow& account
   bool absent = false;
   if (row.kind == state::MailstoreKind::mbox) {
     absent = delivery::inspect_mbox(fs, row.path) == delivery::MboxCondition::no_folder;
-    if (!absent) throw error;
+    if (!absent) throw Error(error);
   } else {
     absent = delivery::inspect(fs, row.path, store.install_key()).condition == delivery::MailstoreCondition::absent;
   }
