@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <latch>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <stdexcept>
 
@@ -102,6 +103,11 @@ struct HungPass : testing::Test {
     if (name[0] == 'd') answers.wait();
     if (name == "stops") stop.request_stop();
   }
+  // The threads left behind wait for it when the test is gone, so none is ever destroyed.
+  static std::latch& kept_latch() {
+    static auto& kept = *new std::vector<std::unique_ptr<std::latch>>;
+    return *kept.emplace_back(std::make_unique<std::latch>(1));
+  }
   static std::vector<std::string> names_of(const PassEnd& end) {
     std::vector<std::string> names;
     for (const PassEnd::Hung& hung : end.hung) names.push_back(hung.account);
@@ -109,7 +115,7 @@ struct HungPass : testing::Test {
   }
 
   SteadyTime since = system_clock().steady() - kHangsAfter;
-  std::latch& answers = *new std::latch(1);  // NOLINT(cppcoreguidelines-owning-memory): the threads left behind wait for it when the test is gone
+  std::latch& answers = kept_latch();
   std::stop_source stop;
   std::mutex mutex;  // guards started
   std::vector<std::string> started;
