@@ -116,8 +116,7 @@ void Confirming::conclude(const FetchPlan& plan) {
   if (plan.vouched.empty()) return;
   const auto waits = [&](const Confirmation& each) { return each.doubt == Doubt::sample && !agreed_.contains(each.fetch.tried_row); };
   if (differs_) {
-    context_.records.record_doubt(plan.vouched, Doubt::own);
-    left_ += plan.vouched.size();
+    left_ += plan.vouched.size();  // each is looked at, from the next session on
   } else if (std::ranges::none_of(plan.confirm, waits)) {
     context_.records.record_doubt(plan.vouched, Doubt::none);
   }

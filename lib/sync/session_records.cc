@@ -11,6 +11,24 @@
 #include "sync/row_names.h"
 
 namespace popsync::sync {
+namespace {
+
+// If one of a sample is another message, each of those that it was to speak for is looked at. That is written in the commit which retires the row:
+// killed between two commits, what is left of the sample would agree.
+std::vector<state::RowId> left_by_a_failed_sample(state::StateStore& store, const std::string& account, const std::set<state::RowId>& replaced) {
+  std::vector<state::RowId> left;
+  if (replaced.empty()) return left;
+  bool failed = false;
+  for (const state::MessageRow& row : store.messages(account)) {
+    if (row.doubt != state::Doubt::sample && row.doubt != state::Doubt::vouched) continue;
+    failed = failed || (row.doubt == state::Doubt::sample && replaced.contains(row.id));
+    left.push_back(row.id);
+  }
+  if (!failed) left.clear();
+  return left;
+}
+
+}  // namespace
 
 void SessionRecords::record_plan(const FetchPlan& plan, const net::MaildropListing& listing, const std::function<void()>& look) {
   if (listing.complete && !listing.entries.empty()) account_.last_listing_count = listing.entries.size();
@@ -84,7 +102,9 @@ std::vector<Removal> SessionRecords::record_settled(const MessageIntake& intake)
   }
   const Compared compared = intake.compared();
   if (intake.settled().empty() && intake.refusals().empty() && compared.replaced.empty()) return removals;
+  const auto left = left_by_a_failed_sample(store_, account_.id, compared.replaced);
   auto transaction = store_.begin();
+  for (const state::RowId row : left) transaction.set_doubt(row, state::Doubt::own);
   for (const state::RowId row : compared.replaced) retire(transaction, row);
   for (const Settled& settled : intake.settled()) record_one(transaction, settled, removals);
   for (const Refused& refused : intake.refusals()) record_try(transaction, *refused.fetch, refused.reason);

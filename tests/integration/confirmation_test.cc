@@ -394,6 +394,26 @@ TEST_F(Outage, IfOneOfTheSampleIsAnotherMessageEachIsLookedAt) {
   EXPECT_EQ(in_doubt(), 0U + 150U);  // the rows of those that were replaced are gone from the listing
 }
 
+// The session ends before it could conclude anything.
+TEST_F(Outage, ASampleThatFailedInASessionThatBrokeSpeaksForNothing) {
+  store(300);
+  for (std::size_t i = 0; i < 300; ++i) {
+    if (i != 0 && i < 280) continue;  // the oldest is in the first group of the sample
+    server.remove(uid_of(i));
+    server.add(message(i + 500'000), uid_of(i));
+  }
+  outage();
+  server.change([](MaildropKnobs& knobs) { knobs.faults = {{.verb = "TOP", .nth = 20, .close = true}}; });
+  EXPECT_TRUE(popsync.sync().error);
+  EXPECT_EQ(messages_in(popsync.maildir()).size(), 1U);
+  const auto rows = popsync.store().messages(popsync.store().accounts().at(0).id);
+  EXPECT_EQ(std::ranges::count(rows, state::Doubt::sample, &state::MessageRow::doubt), 0);
+  EXPECT_EQ(std::ranges::count(rows, state::Doubt::vouched, &state::MessageRow::doubt), 0);
+  server.change([](MaildropKnobs& knobs) { knobs.faults = {}; });
+  for (int session = 0; session < 3; ++session) (void)popsync.sync();
+  EXPECT_EQ(messages_in(popsync.maildir()).size(), 21U);
+}
+
 TEST_F(Outage, ASampleIsKeptOverSessionsThatBreak) {
   store(300);
   outage();
