@@ -77,7 +77,7 @@ command="./dev$(quoted "$@")"
 say "$release: $command"
 inside "$command; $processes_left"
 say "$release: $command again: installs nothing"
-inside "cp /var/log/apt/history.log /root/before; $command; cmp /root/before /var/log/apt/history.log; $processes_left"
+inside "touch /var/log/apt/history.log; cp /var/log/apt/history.log /root/before; $command; cmp /root/before /var/log/apt/history.log; $processes_left"
 say "services: none enabled, none kept from starting; the tree: as it was cloned"
 inside '[ ! -e /usr/sbin/policy-rc.d ]; if systemctl --quiet is-enabled dovecot.service 2>/dev/null; then exit 1; fi'
 inside '[ -z "$(git status --porcelain)" ]'
