@@ -202,6 +202,8 @@ class RealFs final : public Fs {
     if (!lacks_journal(fd)) return;
     const auto turn = share_syncs(fd);
     if (::syncfs(fd) != 0) fail(errno, "sync the file system of", path_of(fd));
+    // syncfs writes the last blocks behind the flush of the drive's cache, so it leaves them in that cache. fsync flushes it once more.
+    if (::fsync(fd) != 0) fail(errno, "sync", path_of(fd));
   }
 
   std::shared_ptr<void> hold_other_syncs(int dir) override {
