@@ -94,13 +94,17 @@ class AccountCheck {
     journal("state", program_.paths.state_dir);
   }
 
-  // Nothing is lost there, but nobody would guess why it takes so long. Of a folder that is not there yet, the one that it will be made in tells.
+  // Nobody would guess why it takes so long, nor look into lost+found. Of a folder that is not there yet, the one that it will be made in tells.
   void journal(const std::string& what, const std::string& path) {
     auto folder = real_fs().open_root(path);
     for (std::string above = path; !folder && above != "/"; folder = real_fs().open_root(above)) above = folder_of(above);
     if (!folder || !real_fs().lacks_journal(folder->get())) return;
-    warn(what, "the file system of " + escaped(path) + " is ext4 without a journal, which keeps a file only once all of it is synced: that is slower",
-         "it is done behind each batch of messages; a journal spares it: tune2fs -O has_journal DEVICE, while it is not mounted");
+    warn(what,
+         "the file system of " + escaped(path) +
+             " is ext4 without a journal, which keeps a file only once all of it is synced: that is slower, and a power cut may still move mail to "
+             "lost+found",
+         "a journal mends both: tune2fs -O has_journal DEVICE, while it is not mounted; until then leave_on_server = \"14d\" keeps copies on the "
+         "server");
   }
 
   // Nothing tells otherwise why old messages stay.
