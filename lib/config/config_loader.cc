@@ -53,9 +53,11 @@ void refuse_exposed_passwords(const std::string& path, const TomlFile& file, Dia
       if (section.key == "accounts" && password == nullptr) password = holds_password(account.value);
     }
     if (password == nullptr) continue;
-    diagnostics.push_back({password->where, fmt::format("password: the file holds a password, but {}; expected chmod 600 {}, or a password_command, "
-                                                        "password_file or password_credential instead",
-                                                        *file.exposure, escaped(path, kPathOctetsMax))});
+    const std::string step =
+        file.exposure->set_elsewhere ? std::string(secrets::kSetElsewhere) : "expected chmod 600 " + escaped(path, kPathOctetsMax);
+    diagnostics.push_back({password->where, fmt::format("password: the file holds a password, but {}; {}, or a password_command, password_file or "
+                                                        "password_credential instead",
+                                                        file.exposure->what, step)});
     return;
   }
 }

@@ -15,7 +15,7 @@
 #include "base/error.h"
 #include "base/escape.h"
 #include "base/unique_fd.h"
-#include "secrets/secret_rules.h"
+#include "secrets/file_access.h"
 
 namespace popsync::config {
 namespace {
@@ -90,7 +90,7 @@ std::optional<TomlFile> read_toml_file(const std::string& path) {
   if (!fd.valid() || ::fstat(fd.get(), &status) != 0) fail(path, errno_text(errno));
   if (!S_ISREG(status.st_mode) && !S_ISCHR(status.st_mode)) fail(path, "it is no regular file");  // /dev/null is an empty one
   TomlFile file;
-  file.exposure = secrets::exposure_of(status, ::geteuid(), ::getegid());
+  file.exposure = secrets::exposure_of(secrets::access_of(fd.get(), status), secrets::this_reader());
   std::string content = read_all(fd.get(), path);
   try {
     file.root = to_value(path, toml::parse(content));

@@ -6,15 +6,16 @@
 #include <string>
 
 #include "config/value.h"
+#include "secrets/secret_rules.h"
 
 namespace popsync::config {
 
 constexpr std::size_t kConfigOctetsMax = 16 * 1024 * 1024;  // thousands of accounts; a larger file was named by mistake
 
 struct TomlFile {
-  Value root;                           // a table
-  std::optional<Diagnostic> syntax;     // then `root` is empty
-  std::optional<std::string> exposure;  // who else could read a password in it
+  Value root;                                 // a table
+  std::optional<Diagnostic> syntax;           // then `root` is empty
+  std::optional<secrets::Exposure> exposure;  // who else could read a password in it
 };
 
 // Empty if there is no such file. Throws Error configuration if it cannot be read.

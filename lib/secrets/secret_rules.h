@@ -2,11 +2,12 @@
 // What every secret and every file that holds one must fulfil, wherever it comes from. Pure.
 #pragma once
 
-#include <sys/stat.h>
+#include <sys/types.h>
 
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace popsync::secrets {
 
@@ -14,8 +15,39 @@ namespace popsync::secrets {
 // command line and start another; a leading space would be lost between "PASS" and the password.
 std::optional<std::string> fault_of_login_word(std::string_view octets);
 
-// Who else could read a file that holds a secret ("others may read it (mode 0644)"), or nothing. It must be owned by us or by root, have nothing for
-// others, and something for its group only if that is our own.
-std::optional<std::string> exposure_of(const struct stat& status, uid_t our_user, gid_t our_group);
+// Of an open file, what decides who can read it.
+struct FileAccess {
+  uid_t owner = 0;
+  gid_t group = 0;
+  mode_t mode = 0;
+  bool in_memory = false;  // it lies on a tmpfs or ramfs
+  bool read_only = false;  // nothing can be changed where it is mounted
+};
+
+// A unit is one of systemd, on a host or in a container.
+enum class Surroundings { host, container, unit };
+
+// Who is to read it.
+struct Reader {
+  uid_t user = 0;
+  gid_t group = 0;
+  std::vector<gid_t> more_groups = {};  // the supplementary ones
+  Surroundings surroundings = Surroundings::host;
+};
+
+struct Exposure {
+  std::string what;            // "others have access to it (mode 0644)"
+  bool set_elsewhere = false;  // chmod would fail here: kSetElsewhere is the next step
+};
+
+constexpr std::string_view kSetElsewhere =
+    "set its mode where it comes from: on the host's file of a bind mount, with defaultMode (0440) and fsGroup in Kubernetes, with mode (0400) and "
+    "uid "
+    "of a Docker or Podman secret";
+
+// Who else could read a file that holds a secret, or nothing. It must be owned by us or by root and have nothing for others. Its group may have
+// access if it is our own or, where the file is root's, any of ours. In a container root's file on a read-only tmpfs or ramfs is accepted whatever
+// its mode; docs/security.md says why, and why never in a unit.
+std::optional<Exposure> exposure_of(const FileAccess& file, const Reader& reader);
 
 }  // namespace popsync::secrets

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/escape.h"
 #include "base/unique_fd.h"
+#include "secrets/file_access.h"
 #include "secrets/locked_memory.h"
 #include "secrets/password_command.h"
 #include "secrets/secret_rules.h"
@@ -46,14 +47,18 @@ Secret checked(std::string_view text, const std::string& where) {
 Secret read_file(const std::string& path, const std::string& where, const std::string& missing_hint, bool exempt) {
   // O_NONBLOCK: a FIFO in its place must not hold up the account for ever.
   const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
-  if (!file.valid()) fail(where + " cannot be opened: " + errno_text(errno), missing_hint);
+  if (!file.valid()) {
+    const int reason = errno;
+    const bool rights = reason == EACCES && !exempt && this_reader().surroundings == Surroundings::container;
+    fail(where + " cannot be opened: " + errno_text(reason), rights ? std::string(kSetElsewhere) : missing_hint);
+  }
   struct stat status {};
   if (::fstat(file.get(), &status) != 0) fail(where + " cannot be read: " + errno_text(errno), missing_hint);
   if (!S_ISREG(status.st_mode)) fail(where + " is not a regular file", "name a file that holds the password alone");
   if (!exempt) {
-    if (const auto exposure = exposure_of(status, ::geteuid(), ::getegid())) {
-      fail(where + " is refused: " + *exposure,
-           "chmod 600 it, and chown it to the user popsync runs as; then change the password, others may have seen it");
+    if (const auto exposure = exposure_of(access_of(file.get(), status), this_reader())) {
+      const std::string step = exposure->set_elsewhere ? std::string(kSetElsewhere) : "chmod 600 it, and chown it to the user popsync runs as";
+      fail(where + " is refused: " + exposure->what, step + "; then change the password, others may have seen it");
     }
   }
   SecretBuffer buffer(kBufferOctets);
