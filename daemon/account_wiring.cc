@@ -2,6 +2,8 @@
 #include "account_wiring.h"
 
 #include <map>
+#include <optional>
+#include <utility>
 
 #include "base/fs.h"
 #include "config/config_loader.h"
@@ -35,6 +37,12 @@ sync::LeavePolicy policy_of(const config::LeaveOnServer& leave) {
     case config::LeaveOnServer::Kind::remove_after: return {.kind = sync::LeavePolicy::Kind::remove_after, .age = leave.age};
   }
   return {};
+}
+
+net::LentSecret lent_by(secrets::SecretKeeper& keeper, const StopSignal& stop) {
+  auto secret = keeper.get(stop);
+  const std::string_view octets = secret->reveal();
+  return {octets, std::move(secret)};
 }
 
 }  // namespace
@@ -80,16 +88,16 @@ std::unique_ptr<secrets::SecretKeeper> secret_keeper(const config::Account& acco
 }
 
 net::SecretProvider provide_from(secrets::SecretKeeper& keeper, const StopSignal& stop) {
-  return [&keeper, &stop] { return keeper.get(stop).reveal(); };
+  return [&keeper, &stop] { return lent_by(keeper, stop); };
 }
 
 net::SecretProvider provide_from(secrets::SecretKeeper& keeper, const StopSignal& stop, WatchedFs& fs, const config::Account& account) {
   const std::string file = secret_file(account);
   if (file.empty()) return provide_from(keeper, stop);  // a command may take its time
   return [&keeper, &stop, &fs, file] {
-    std::string_view secret;
-    fs.touch(file, [&] { secret = keeper.get(stop).reveal(); });
-    return secret;
+    std::optional<net::LentSecret> secret;
+    fs.touch(file, [&] { secret = lent_by(keeper, stop); });
+    return *secret;
   };
 }
 

@@ -94,6 +94,12 @@ class DeleSink : public pop3::ReplySink {
   std::vector<bool>& answers_;
 };
 
+// Also where the server is lost in the middle of the login.
+struct WipedAtEnd {
+  auth::LoginCommands& commands;
+  ~WipedAtEnd() { auth::wipe(commands); }
+};
+
 }  // namespace
 
 Pop3Client::Pop3Client(Transport& transport, const Clock& clock, Trace trace, const Patience& patience)
@@ -168,15 +174,13 @@ void Pop3Client::log_in(const LoginOptions& options, const SecretProvider& secre
                                    .greeting_text = greeting_text_,
                                    .capabilities = capabilities_};
   if (!request.connection_secure && !request.allow_insecure_auth) auth::pass_gate(request, {});
-  const std::string_view octets = secret();
-  auth::LoginCommands commands = auth::pass_gate(request, octets);
-  connection_.hide(octets);
+  auth::LoginCommands commands = login_commands(request, secret);
+  const WipedAtEnd wiped{commands};
   // A response that waits for a challenge cannot be sent before it.
   const bool may_go_ahead = opening.ahead && known_ && before_login_.pipelining && options.pipelining != Pipelining::off &&
                             (!commands.second || commands.second_follows == pop3::Indicator::ok);
   const bool ahead = may_go_ahead && (commands.second || opening.glance_at);
   const StatusLine answer = ahead ? say_ahead(commands, opening.glance_at) : say_in_turn(commands);
-  auth::wipe(commands);
   if (answer.ok()) return;
   // A refusal and a login beside each other: one of the answers belongs to something else, and what follows would be read wrongly.
   if (connection_.session().state() != pop3::SessionState::authorization) {
@@ -193,6 +197,14 @@ void Pop3Client::log_in(const LoginOptions& options, const SecretProvider& secre
   const std::string hint = "check user and password; many providers want an app password for POP3, and POP3 switched on in their settings";
   throw Error(code, (code == ErrorCode::login_refused ? what : "login not possible now") + ": " + pop3::quoted(answer),
               code == ErrorCode::login_refused ? hint : "");
+}
+
+// The secret is given back before anything is sent: the answer may take a minute.
+auth::LoginCommands Pop3Client::login_commands(const auth::LoginRequest& request, const SecretProvider& secret) {
+  const LentSecret lent = secret();
+  auth::LoginCommands commands = auth::pass_gate(request, lent.octets);
+  connection_.hide(lent.octets);
+  return commands;
 }
 
 StatusLine Pop3Client::say_in_turn(const auth::LoginCommands& commands) {

@@ -4,8 +4,11 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "auth/credential_gate.h"
@@ -25,8 +28,14 @@ struct LoginOptions {
   Pipelining pipelining = Pipelining::automatic;
 };
 
-// Gives the secret when the gate is about to be passed; the view is used up before the next call.
-using SecretProvider = std::function<std::string_view()>;
+// The octets of a secret for the time of a login; letting `owner` go may wipe them.
+struct LentSecret {
+  LentSecret(std::string_view lent, std::shared_ptr<const void> held = {}) : octets(lent), owner(std::move(held)) {}  // NOLINT: of octets that stay
+  std::string_view octets;
+  std::shared_ptr<const void> owner;
+};
+// Called when the gate is about to be passed.
+using SecretProvider = std::function<LentSecret()>;
 
 struct MaildropListing {
   std::vector<pop3::ListingEntry> entries;  // in the order of message-numbers
@@ -110,6 +119,7 @@ class Pop3Client {
   void ask_capabilities();
   void start_tls();
   void log_in(const LoginOptions& options, const SecretProvider& secret, const Opening& opening);
+  auth::LoginCommands login_commands(const auth::LoginRequest& request, const SecretProvider& secret);
   pop3::StatusLine say_in_turn(const auth::LoginCommands& commands);
   pop3::StatusLine say_ahead(const auth::LoginCommands& commands, const std::optional<pop3::MessageNumber>& glance_at);
   bool announces_other_logins();

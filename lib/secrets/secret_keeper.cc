@@ -37,7 +37,7 @@ std::string fingerprint_of(const Secret& secret) {
 }  // namespace
 
 struct SecretKeeper::Kept {
-  Secret secret;
+  std::shared_ptr<const Secret> secret;
   SteadyTime read_at;
   std::optional<Stamp> stamp;
 };
@@ -47,7 +47,7 @@ SecretKeeper::SecretKeeper(SecretSpec spec, std::vector<std::string> hidden_vari
 
 SecretKeeper::~SecretKeeper() = default;
 
-const Secret& SecretKeeper::get(const StopSignal& stop) {
+std::shared_ptr<const Secret> SecretKeeper::get(const StopSignal& stop) {
   // Before the read: a file replaced in between is then read again at the next call.
   const std::optional<Stamp> stamp = stamp_of(spec_);
   const bool expired = kept_ && system_clock().steady() - kept_->read_at >= lifetime_;
@@ -55,9 +55,10 @@ const Secret& SecretKeeper::get(const StopSignal& stop) {
   const bool replaced = kept_ && stamp && stamp != kept_->stamp;
   if (kept_ && !expired && !replaced) return kept_->secret;
   kept_.reset();
-  kept_ = std::make_unique<Kept>(Kept{read_secret(spec_, hidden_variables_, stop), system_clock().steady(), stamp});
-  fingerprint_ = fingerprint_of(kept_->secret);
-  return kept_->secret;
+  auto secret = std::make_shared<const Secret>(read_secret(spec_, hidden_variables_, stop));
+  fingerprint_ = fingerprint_of(*secret);
+  if (lifetime_ > std::chrono::seconds(0)) kept_ = std::make_unique<Kept>(Kept{secret, system_clock().steady(), stamp});
+  return secret;
 }
 
 void SecretKeeper::forget() { kept_.reset(); }

@@ -39,13 +39,13 @@ std::optional<std::string> credential_path(const std::string& name);
 Secret read_secret(const SecretSpec& spec, const std::vector<std::string>& hidden_variables, const StopSignal& stop);
 
 // One account's secret kept for `lifetime`: read at first use, again when it has expired, after forget(), or when the file has another
-// modification time. Thread-safe only in that one account is worked on by one thread at a time.
+// modification time. Without a lifetime it is not kept at all. Thread-safe only in that one account is worked on by one thread at a time.
 class SecretKeeper {
  public:
   SecretKeeper(SecretSpec spec, std::vector<std::string> hidden_variables, std::chrono::seconds lifetime);
   ~SecretKeeper();
-  // Valid until the next call on this object.
-  const Secret& get(const StopSignal& stop);
+  // It is wiped when neither the caller nor this object holds it.
+  std::shared_ptr<const Secret> get(const StopSignal& stop);
   // After a refusal or SIGHUP: the next get() reads again.
   void forget();
   // Tells secrets apart without keeping them: an HMAC under a random key of this process, empty before the first get(). "A changed secret tries at

@@ -45,37 +45,62 @@ class SecretKeeperTest : public testing::Test {
 
 TEST_F(SecretKeeperTest, ReadsOnceWithinTheLifetime) {
   SecretKeeper keeper(counting_command(), {}, 12h);
-  EXPECT_EQ(keeper.get(stop_).reveal(), "1");
-  EXPECT_EQ(keeper.get(stop_).reveal(), "1");
+  EXPECT_EQ(keeper.get(stop_)->reveal(), "1");
+  EXPECT_EQ(keeper.get(stop_)->reveal(), "1");
 }
 
 TEST_F(SecretKeeperTest, ReadsForEachSessionWithoutALifetime) {
   SecretKeeper keeper(counting_command(), {}, 0s);
-  EXPECT_EQ(keeper.get(stop_).reveal(), "1");
-  EXPECT_EQ(keeper.get(stop_).reveal(), "2");
+  EXPECT_EQ(keeper.get(stop_)->reveal(), "1");
+  EXPECT_EQ(keeper.get(stop_)->reveal(), "2");
+}
+
+TEST_F(SecretKeeperTest, WithoutALifetimeTheSecretGoesWithTheLastLoginThatHoldsIt) {
+  SecretKeeper keeper(counting_command(), {}, 0s);
+  auto held = keeper.get(stop_);
+  const std::weak_ptr<const Secret> seen = held;
+  EXPECT_EQ(held->reveal(), "1");
+  held.reset();
+  EXPECT_TRUE(seen.expired());
+  EXPECT_EQ(keeper.fingerprint().size(), 32U) << "what tells it from another stays";
+}
+
+TEST_F(SecretKeeperTest, AtTheShortestLifetimeTheSecretStays) {
+  SecretKeeper keeper(counting_command(), {}, 1s);
+  const std::weak_ptr<const Secret> seen = keeper.get(stop_);
+  EXPECT_FALSE(seen.expired());
+  keeper.forget();
+  EXPECT_TRUE(seen.expired());
+}
+
+TEST_F(SecretKeeperTest, WhatALoginHoldsOutlivesForget) {
+  SecretKeeper keeper(counting_command(), {}, 12h);
+  const auto held = keeper.get(stop_);
+  keeper.forget();
+  EXPECT_EQ(held->reveal(), "1");
 }
 
 TEST_F(SecretKeeperTest, ReadsAgainAfterForget) {
   SecretKeeper keeper(counting_command(), {}, 12h);
-  EXPECT_EQ(keeper.get(stop_).reveal(), "1");
+  EXPECT_EQ(keeper.get(stop_)->reveal(), "1");
   keeper.forget();
-  EXPECT_EQ(keeper.get(stop_).reveal(), "2");
+  EXPECT_EQ(keeper.get(stop_)->reveal(), "2");
 }
 
 TEST_F(SecretKeeperTest, ReadsAgainWhenTheFileIsNewer) {
   write("old\n", 100s);
   SecretKeeper keeper({.kind = SourceKind::file, .value = path(), .command = {}}, {}, 12h);
-  EXPECT_EQ(keeper.get(stop_).reveal(), "old");
+  EXPECT_EQ(keeper.get(stop_)->reveal(), "old");
   write("new\n", 50s);
-  EXPECT_EQ(keeper.get(stop_).reveal(), "new");
+  EXPECT_EQ(keeper.get(stop_)->reveal(), "new");
 }
 
 TEST_F(SecretKeeperTest, KeepsTheSecretOfAFileThatIsGoneUntilToldToForget) {
   write("old\n", 100s);
   SecretKeeper keeper({.kind = SourceKind::file, .value = path(), .command = {}}, {}, 12h);
-  EXPECT_EQ(keeper.get(stop_).reveal(), "old");
+  EXPECT_EQ(keeper.get(stop_)->reveal(), "old");
   fs::remove(path());
-  EXPECT_EQ(keeper.get(stop_).reveal(), "old");
+  EXPECT_EQ(keeper.get(stop_)->reveal(), "old");
   keeper.forget();
   EXPECT_THROW(keeper.get(stop_), Error);
 }
