@@ -26,6 +26,11 @@ constexpr std::size_t kStderrOctetsMax = 4096;  // of the program's complaint; o
 constexpr int kLastReadsMax = 64;               // a pipe holds 64 KiB; an agent that goes on writing must not keep us
 constexpr int kFirstFreeFd = 3;
 
+// What the service manager tells popsync alone: where it puts secrets, and how to speak to it in the service's name ("STOPPING=1", a descriptor to
+// keep, "I am well"). Sockets that it passes are closed, so their number would mislead.
+constexpr std::array<std::string_view, 8> kManagersVariables = {
+    "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "FDSTORE"};
+
 [[noreturn]] void fail(const std::vector<std::string>& argv, const std::string& what, std::string hint = {}) {
   throw Error(ErrorCode::secret_unavailable, "password_command \"" + escaped(argv.front()) + "\" " + what, std::move(hint));
 }
@@ -53,7 +58,9 @@ std::vector<char*> environment_without(const std::vector<std::string>& hidden) {
   std::vector<char*> kept;
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
     const std::string_view text(*entry);
-    if (std::ranges::find(hidden, text.substr(0, text.find('='))) == hidden.end()) kept.push_back(*entry);
+    const std::string_view name = text.substr(0, text.find('='));
+    const bool managers = std::ranges::find(kManagersVariables, name) != kManagersVariables.end();
+    if (!managers && std::ranges::find(hidden, name) == hidden.end()) kept.push_back(*entry);
   }
   kept.push_back(nullptr);
   return kept;

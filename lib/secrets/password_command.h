@@ -18,6 +18,8 @@ struct CommandRun {
   std::string stderr_text;  // its beginning, foreign
 };
 
+// The program inherits the environment less `hidden_variables` and what the service manager tells popsync alone.
+//
 // Puts the first line of what `argv` prints, its line end included, into `output`. `limit` is none where a person may be asked; `terminal` is -1 or
 // the terminal that the program's group gets as its foreground. Throws Error secret_unavailable if the program cannot be started, takes too long or
 // prints more than `output` can hold, interrupted when `stop` fires.

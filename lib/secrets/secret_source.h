@@ -33,9 +33,9 @@ std::optional<std::string> credential_path(const std::string& name);
 // fires while a command runs. Refuses an empty secret, and one with CR, LF or NUL inside (they would end the command line) or a space in front. One
 // trailing line end is dropped; of a command's output the first line counts. A file must be a regular file that exposure_of() has nothing
 // against; a credential is read from $CREDENTIALS_DIRECTORY and is exempt; outside a unit the hint shows the
-// systemd-run line that tests it. A command inherits the environment less `hidden_variables` (the password_env variables of all accounts), runs in
-// its own process group, stdin from /dev/null, stderr shown (escaped, cut) in the error; on time-out or stop the group is killed. Without a terminal
-// the command has 60 s; with one (pinentry, a prompt) there is no limit.
+// systemd-run line that tests it. A command inherits the environment less `hidden_variables` (the password_env variables of all accounts) and what
+// the service manager tells us, runs in its own process group, stdin from /dev/null, stderr shown (escaped, cut) in the error; on time-out or stop
+// the group is killed. Without a terminal the command has 60 s; with one (pinentry, a prompt) there is no limit.
 Secret read_secret(const SecretSpec& spec, const std::vector<std::string>& hidden_variables, const StopSignal& stop);
 
 // One account's secret kept for `lifetime`: read at first use, again when it has expired, after forget(), or when the file has another

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A password that a program gives to the program: what the one is told of the service manager, and what the other keeps of the password.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
@@ -18,6 +19,9 @@
 
 namespace popsync::test {
 namespace {
+
+using testing::HasSubstr;
+using testing::Not;
 
 constexpr std::uint64_t kAreaOctetsMax = 1U << 30U;  // larger ones are shadows of a sanitizer
 
@@ -77,6 +81,27 @@ TEST_F(PasswordCommand, ThePasswordIsGoneAfterTheSessionThatReadItUnlessItHasALi
   EXPECT_EQ(left, 0);
   server.add(small_message("two"));
   EXPECT_GE(passwords_left("12h"), 1) << "or this test does not see it";
+}
+
+TEST_F(PasswordCommand, IsToldNothingThatGivesPowerOverTheServiceOrShowsItsSecrets) {
+  const std::string told = home.folder() / "told";
+  configure("env >'" + told + "'; cat '" + password + "'", "12h");
+  ProgramCall call = home.call({"sync"});
+  call.environment.insert({{"CREDENTIALS_DIRECTORY", home.folder().path()},
+                           {"NOTIFY_SOCKET", home.folder() / "notify"},
+                           {"WATCHDOG_USEC", "120000000"},
+                           {"WATCHDOG_PID", "1"},
+                           {"LISTEN_FDS", "1"},
+                           {"LISTEN_PID", "1"},
+                           {"LISTEN_FDNAMES", "stored"},
+                           {"FDSTORE", "1"},
+                           {"INVOCATION_ID", "0123456789abcdef"}});
+  const ProgramResult sync = run_program(call);
+  EXPECT_EQ(sync.status, 0) << sync.err;
+  const std::string variables = home.folder().read("told");
+  EXPECT_THAT(variables, HasSubstr("INVOCATION_ID=0123456789abcdef"));
+  for (const char* name : {"CREDENTIALS_DIRECTORY=", "NOTIFY_SOCKET=", "WATCHDOG_", "LISTEN_", "FDSTORE="})
+    EXPECT_THAT(variables, Not(HasSubstr(name)));
 }
 
 }  // namespace

@@ -162,6 +162,18 @@ TEST_F(SecretSourceTest, CommandSeesNoVariableThatHoldsAPassword) {
   ::unsetenv("POPSYNC_TEST_PASSWORD_HINT");
 }
 
+TEST_F(SecretSourceTest, CommandSeesNothingThatTheServiceManagerTellsUsAlone) {
+  const std::vector<std::string> managers = {"CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID",
+                                             "LISTEN_FDNAMES",        "FDSTORE"};
+  const std::vector<std::string> harmless = {"INVOCATION_ID", "NOTIFY_SOCKET_OF_OURS", "STATE_DIRECTORY"};
+  for (const std::string& name : managers) ::setenv(name.c_str(), "hidden", 1);
+  for (const std::string& name : harmless) ::setenv(name.c_str(), "shown", 1);
+  EXPECT_EQ(sh("env | grep -c '=hidden$' || true"), "0");
+  EXPECT_EQ(sh("env | grep -c '=shown$'"), std::to_string(harmless.size()));
+  for (const std::string& name : managers) ::unsetenv(name.c_str());
+  for (const std::string& name : harmless) ::unsetenv(name.c_str());
+}
+
 TEST_F(SecretSourceTest, CommandGetsNoInputNoForeignDescriptorAndAGroupOfItsOwn) {
   EXPECT_EQ(sh("if read line; then echo input; else echo none; fi"), "none");
   const int open_without_cloexec = ::dup(1);
