@@ -113,7 +113,7 @@ class Recovery {
         case Renewal::done: return found_.push_back(row);
         case Renewal::damaged:
           log_error(account_.name, "a stored message was damaged when the disk failed; it is left alone and fetched again: " + row.name);
-          return forget(row);
+          return drop(row);  // its name may be in staging, too
         case Renewal::moved: break;
       }
       const std::vector<std::string> wanted = {row.name};
