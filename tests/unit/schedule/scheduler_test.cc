@@ -169,8 +169,9 @@ TEST_F(SchedulerTest, FewAccountsStartAtOnceTheOthersOneAfterTheOther) {
   await_sessions(8);
   EXPECT_THAT(started(), UnorderedElementsAre("a", "b", "c", "d", "e", "f", "g", "h"));
   for (const char* next : {"i", "j", "k", "l"}) {
+    const std::size_t before = started().size();
     advance(100ms);
-    await_sessions(started().size() + 1);
+    await_sessions(before + 1);
     EXPECT_EQ(started().back(), next);
   }
 }
