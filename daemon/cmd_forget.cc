@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
 // popsync forget: drops the rows of an account. Its mail stays here and on the server; a later sync would fetch everything on the server again.
-#include <unistd.h>
-
 #include <algorithm>
 #include <iostream>
 
@@ -11,23 +9,12 @@
 #include "commands.h"
 #include "delivery/maildir.h"
 #include "look.h"
+#include "operator_answer.h"
 #include "state/transaction.h"
 #include "state_opening.h"
 #include "sync/id_file_lock.h"
 
 namespace popsync {
-namespace {
-
-bool confirmed(const std::string& name, std::uint64_t messages) {
-  std::cerr << "Forget " << counted(messages, "message") << " of " << name
-            << "? The mail stays, but what is still on the server would be fetched again. [y/N] ";
-  std::string answer;
-  std::getline(std::cin, answer);
-  return answer == "y" || answer == "Y" || answer == "yes";
-}
-
-}  // namespace
-
 int cmd_forget(Program& program) {
   const std::string& name = program.options.accounts.front();
   const auto store = open_existing_state(program);
@@ -36,8 +23,9 @@ int cmd_forget(Program& program) {
   if (row == rows.end()) refuse_unknown_to_state(program, store.get(), name, "forget");
   const std::uint64_t messages = store->seen_count(row->id);
   if (!program.options.yes) {
-    if (::isatty(STDIN_FILENO) != 1) throw Error(ErrorCode::usage, "forget asks on a terminal; there is none", "say --yes if it is meant");
-    if (!confirmed(name, messages)) return 0;
+    if (!may_ask()) throw Error(ErrorCode::usage, "forget asks on a terminal; there is none", "say --yes if it is meant");
+    const std::string what = "Forget " + counted(messages, "message") + " of " + name;
+    if (!agrees(what + "? The mail stays, but what is still on the server would be fetched again.")) return 0;
   }
   const StopOnSignal stop;
   const state::FileLock lock =

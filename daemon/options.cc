@@ -69,10 +69,11 @@ void add_commands(CLI::App& app, Options& options) {
 
   CLI::App* accept = app.add_subcommand("accept", "go on with what stopped an account: shows it and asks; in a script one option names it");
   add_account(*accept, options);
-  add_wait(*accept, options);
+  add_session_options(*accept, options);
   accept->add_flag("--mailstore", options.mailstore, "the folder that is there now is meant: take it as the account's mailstore");
   accept->add_flag("--gone", options.gone, "the old mailstore is lost: fetch again what was unfinished, leave the rest on the server");
   accept->add_flag("--foreign-mail", options.foreign_mail, "fetch all that the server has, beside the mail that is there already");
+  accept->add_flag("--user", options.user, "the same maildrop under another login name: log in and compare it with what is stored");
 
   CLI::App* list = app.add_subcommand("list", "what is in the maildrop: number, size, unique-id, and what popsync knows of it");
   add_account(*list, options);

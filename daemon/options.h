@@ -29,6 +29,7 @@ struct Options {
   bool mailstore = false;
   bool gone = false;
   bool foreign_mail = false;
+  bool user = false;
   bool failing = false;
   bool exit_code = false;
   bool all = false;

@@ -70,8 +70,7 @@ void refuse_shared_root(Fs& fs, int root, const std::string& path) {
               "use that state (--state-dir DIR), or another folder; to take the Maildir over into this state: `popsync adopt " + account + "`");
 }
 
-// Written anew also where it says all this: who wrote it may have been killed before it was synced, or its sync may have failed.
-void add_to_id(Fs& fs, int ours, MailstoreId id, const MailstoreOwner& owner) {
+void set_owner(MailstoreId& id, const MailstoreOwner& owner) {
   const MailstoreId::Account account{.id = owner.account_id, .user = owner.user, .host = owner.host, .port = owner.port};
   // An account of a lost database gives way: this one is its successor.
   std::erase_if(id.accounts, [&](const MailstoreId::Account& each) {
@@ -83,7 +82,13 @@ void add_to_id(Fs& fs, int ours, MailstoreId id, const MailstoreOwner& owner) {
   } else {
     id.accounts.push_back(account);
   }
-  replace_file(fs, ours, std::string(kIdFile), format_mailstore_id(id));
+}
+
+// Of an account that has none there is nothing to say. A line without a port, which popsync 0.1.0 wrote, is right.
+bool names_other_owner(const MailstoreId& id, const MailstoreOwner& owner) {
+  const auto line = std::ranges::find(id.accounts, owner.account_id, &MailstoreId::Account::id);
+  if (line == id.accounts.end()) return false;
+  return line->user != owner.user || line->host != owner.host || (line->port != 0 && line->port != owner.port);
 }
 
 std::string staging_name(const std::string& install_key, const std::string& account_id) {
@@ -137,6 +142,12 @@ void forget_owner(Fs& fs, const std::string& path, const std::string& install_ke
   change_id(fs, path, install_key, [&](MailstoreId& found) { drop_account(found, account_id); });
 }
 
+void rename_owner(Fs& fs, const std::string& path, const MailstoreOwner& owner) {
+  change_id(fs, path, owner.install_key, [&](MailstoreId& found) {
+    if (names_other_owner(found, owner)) set_owner(found, owner);
+  });
+}
+
 void take_over(Fs& fs, const std::string& path, const std::string& install_key, const std::string& id) {
   const UniqueFd root = make_path(fs, path);
   const UniqueFd tmp = make_folder(fs, root.get(), "tmp");
@@ -167,7 +178,9 @@ Maildir Maildir::make(Fs& fs, const std::string& path, const MailstoreOwner& own
   const UniqueFd tmp = need_folder(fs, root.get(), "tmp", path, owner.account_name);
   const UniqueFd ours = make_folder(fs, tmp.get(), std::string(kOurFolder));
   MailstoreId id = read_id(fs, root.get()).value_or(MailstoreId{.id = to_hex(random_octets(16)), .install_key = owner.install_key, .accounts = {}});
-  add_to_id(fs, ours.get(), id, owner);
+  // Also where it says all this: who wrote it may have been killed before it was synced, or its sync may have failed.
+  set_owner(id, owner);
+  replace_file(fs, ours.get(), std::string(kIdFile), format_mailstore_id(id));
   make_folder(fs, ours.get(), staging_name(owner.install_key, owner.account_id));
   Maildir maildir = open_folders(fs, path, owner, root.get(), id.id);
   maildir.prove_rename(owner.account_id);
@@ -181,7 +194,9 @@ Maildir Maildir::open(Fs& fs, const std::string& path, const MailstoreOwner& own
   if (id && id->install_key != owner.install_key) foreign(path, owner.account_name);
   if (!id || id->id != expected_id) gone(path, owner.account_name);
   refuse_shared_root(fs, root->get(), path);
-  return open_folders(fs, path, owner, root->get(), expected_id);
+  Maildir maildir = open_folders(fs, path, owner, root->get(), expected_id);
+  maildir.owner_changed_ = names_other_owner(*id, owner);
+  return maildir;
 }
 
 Maildir Maildir::open_folders(Fs& fs, const std::string& path, const MailstoreOwner& owner, int root, const std::string& id) {

@@ -54,6 +54,10 @@ constexpr int kScansMax = 4;
 // The account has been forgotten: its line goes from the id file, if the Maildir is there and ours. The caller holds the lock of the id file.
 void forget_owner(Fs& fs, const std::string& path, const std::string& install_key, const std::string& account_id);
 
+// The account has another user, host or port now: its line in the id file says so, if the Maildir is there and ours and has one. The caller holds the
+// lock of the id file.
+void rename_owner(Fs& fs, const std::string& path, const MailstoreOwner& owner);
+
 // A Maildir without id, or with one of another state, which stops at it then, is this state's from now on: its id file has this id and no account
 // yet. The caller holds the lock of the id file.
 void take_over(Fs& fs, const std::string& path, const std::string& install_key, const std::string& id);
@@ -74,6 +78,8 @@ class Maildir {
 
   [[nodiscard]] const std::string& id() const { return id_; }
   [[nodiscard]] const std::string& path() const { return path_; }
+  // The id file names another user, host or port for the account: rename_owner() has not been called, or not to its end.
+  [[nodiscard]] bool owner_changed() const { return owner_changed_; }
   StagingFolder& staging() { return staging_; }
 
   // rename(staging/name -> new/name). False if the name is not in staging any more.
@@ -117,6 +123,7 @@ class Maildir {
   Fs& fs_;
   std::string path_;
   std::string id_;
+  bool owner_changed_ = false;
   UniqueFd tmp_;
   UniqueFd new_;
   UniqueFd cur_;

@@ -173,6 +173,17 @@ void Transaction::set_doubt(RowId id, Doubt doubt) {
   });
 }
 
+void Transaction::doubt_all(std::string_view account) {
+  hold_->run(
+      "INSERT INTO doubt(message, kind) SELECT id, ?2 FROM message WHERE account = ?1 AND (state IN (0, 1) OR (state = 2 AND removable = 1)) "
+      "ON CONFLICT(message) DO UPDATE SET kind = ?2 WHERE kind != ?3",
+      [&](SQLite::Statement& row) {
+        row.bind(1, std::string(account));
+        row.bind(2, static_cast<int>(Doubt::outage));
+        row.bind(3, static_cast<int>(Doubt::own));
+      });
+}
+
 void Transaction::mark_top_broke(RowId id) {
   hold_->run("UPDATE message SET top_broke = 1 WHERE id = ?", [&](SQLite::Statement& row) { row.bind(1, id); });
 }

@@ -57,7 +57,7 @@ enum class RowState {
 // confirmed (docs/durability.md, "UIDL is not a key"). Only rows with prints are ever in doubt: nothing could confirm the others.
 enum class Doubt {
   none = 0,
-  outage = 1,   // an empty listing, or one short by half, did not show it: a sample may speak for it
+  outage = 1,   // an empty listing, or one short by half, did not show it, or the account has another user: a sample may speak for it
   sample = 2,   // the same, and it was drawn for a sample
   vouched = 3,  // the same, and it was listed when a sample was drawn, which speaks for it
   own = 4,      // a DELE of ours, or a credible listing that did not show it: confirmed itself, whatever a sample says

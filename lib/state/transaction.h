@@ -109,6 +109,8 @@ class Transaction {
   void set_absent(RowId id, const std::optional<ClockReading>& since, std::uint64_t listing);
   // Doubt::none: its content was confirmed. Everything else makes the next session list the maildrop whole.
   void set_doubt(RowId id, Doubt doubt);
+  // Every message of the account that has prints, or will have, as after an outage. What is in doubt of its own stays so.
+  void doubt_all(std::string_view account);
   // A session ended over the TOP of this message.
   void mark_top_broke(RowId id);
   // Our DELE may have taken it: it is in doubt of its own.

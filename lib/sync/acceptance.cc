@@ -127,6 +127,7 @@ void accept(state::StateStore& store, Fs& fs, const state::AccountRow& account, 
         (void)accept_mailstore(store, fs, account, target);
       }
       break;
+    case Acceptance::user: break;  // take_user(): it takes a session (user_change.h)
   }
 }
 

@@ -42,6 +42,10 @@ void record(state::StateStore& store, AccountDecision& decision, const std::func
 
 }  // namespace
 
+std::string other_account_hint(const std::string& name) {
+  return "`popsync rename " + name + " NEWNAME` keeps the old account's state under another name, `popsync forget " + name + "` drops it";
+}
+
 AccountDecision decide_account(const ConfiguredAccount& account, std::span<const std::string> configured, std::span<const state::AccountRow> stored) {
   AccountDecision decision;
   const auto wanted = [&](state::AccountRow row) {
@@ -81,10 +85,17 @@ AccountDecision decide_account(const ConfiguredAccount& account, std::span<const
   return decision;
 }
 
+Stopped stopped_by_other_user(const std::string& name, const std::string& user, const state::AccountRow& stored) {
+  return {StopReason::other_user,
+          {},
+          Error(ErrorCode::account_identity,
+                "the account " + name + " was " + escaped(stored.user) + " until now and is " + escaped(user) + " in the configuration",
+                "if it is the same maildrop under another login name: " + accept_command(name) +
+                    " (in a script with --user); if not: " + other_account_hint(name))};
+}
+
 void refuse_conflict(const std::string& name, const std::string& user, const state::AccountRow& stored) {
-  throw Error(ErrorCode::account_identity,
-              "the account " + name + " was " + escaped(stored.user) + " until now and is " + escaped(user) + " in the configuration",
-              "`popsync rename " + name + " NEWNAME` keeps the old account's state under another name, `popsync forget " + name + "` drops it");
+  throw stopped_by_other_user(name, user, stored);
 }
 
 state::AccountRow resolve_account(state::StateStore& store, const ConfiguredAccount& account, std::span<const std::string> configured,

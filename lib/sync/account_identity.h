@@ -11,6 +11,7 @@
 
 #include "delivery/mailstore_id.h"
 #include "state/state_store.h"
+#include "sync/stopped.h"
 
 namespace popsync::sync {
 
@@ -43,7 +44,11 @@ AccountDecision decide_account(const ConfiguredAccount& account, std::span<const
 // is as if it had never been.
 AccountDecision decide_account(const ConfiguredAccount& account, std::span<const std::string> configured, state::StateStore& store);
 
-// Throws the Error of a conflict, with both ways out of it.
+// How another maildrop gets an account of this name.
+std::string other_account_hint(const std::string& name);
+
+// What a conflict stops the account with, and the ways out of it.
+Stopped stopped_by_other_user(const std::string& name, const std::string& user, const state::AccountRow& stored);
 [[noreturn]] void refuse_conflict(const std::string& name, const std::string& user, const state::AccountRow& stored);
 
 // Decides and records. Throws Error account_identity at a conflict. `remembered_id`: asked for the id of an account that is new to the database; a

@@ -18,7 +18,7 @@ std::uint64_t recover_account(const SyncServices& services, const AccountSetting
   const state::FileLock lock = state::lock_account(services.store.directory(), decision.row.id, services.command, std::chrono::milliseconds(0), stop);
   follow_moved_mailstore(services.store, services.fs, decision.row, settings.mailstore);
   std::optional<OpenMailstore> mailstore = find_mailstore(services.store, services.fs, decision.row, settings.mailstore);
-  if (mailstore) take_into_use(services.store, decision.row, *mailstore);
+  if (mailstore) take_into_use(services.store, services.fs, decision.row, *mailstore);
   const Recovered recovered = recover(services.store, services.fs, services.clock, decision.row, mailstore ? &*mailstore : nullptr);
   return recovered.published + recovered.unverified;
 }

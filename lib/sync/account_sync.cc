@@ -61,7 +61,7 @@ class AccountSync {
     deletion_.emplace(*records_, settings_.name);
     follow_moved_mailstore(services_.store, services_.fs, *account_, settings_.mailstore);
     std::optional<OpenMailstore> mailstore = find_mailstore(services_.store, services_.fs, *account_, settings_.mailstore);
-    if (mailstore) take_into_use(services_.store, *account_, *mailstore);
+    if (mailstore) take_into_use(services_.store, services_.fs, *account_, *mailstore);
     recover_first(mailstore);
     server_ = stored_server_ = services_.store.server_memory(account_->id);  // recovery may have taken rows away, and with them the listing
     space_.need(mailstore ? &*mailstore : nullptr, 0);
@@ -136,7 +136,7 @@ class AccountSync {
   void make_mailstore(std::optional<OpenMailstore>& mailstore) {
     if (mailstore) return;
     mailstore.emplace(open_mailstore(services_.store, services_.fs, *account_, settings_.mailstore));
-    take_into_use(services_.store, *account_, *mailstore);
+    take_into_use(services_.store, services_.fs, *account_, *mailstore);
     // What a lost state left in staging, or what was staged for an mbox that is gone.
     const bool unlearned = mailstore->maildir && mailstore->staging().unlearned_since();
     if (unlearned || !services_.store.staged(account_->id).empty()) recover_first(mailstore);

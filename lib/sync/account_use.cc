@@ -36,7 +36,7 @@ OpenMailstore open_filled_mailstore(const SyncServices& services, const AccountS
     if (!is_remembered(services.store, services.fs, account, settings.mailstore)) refuse_unfilled(settings);
     mailstore.emplace(open_mailstore(services.store, services.fs, account, settings.mailstore));
   }
-  take_into_use(services.store, account, *mailstore);
+  take_into_use(services.store, services.fs, account, *mailstore);
   return std::move(*mailstore);
 }
 

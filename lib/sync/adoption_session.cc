@@ -105,7 +105,7 @@ class AdoptionSession {
         row_ ? ours && found.id == row_->store_id && is_taken() : is_remembered(services_.store, services_.fs, use_.account, settings_.mailstore);
     if (!known) return;
     mailstore_.emplace(open_mailstore(services_.store, services_.fs, use_.account, settings_.mailstore));
-    take_into_use(services_.store, use_.account, *mailstore_);
+    take_into_use(services_.store, services_.fs, use_.account, *mailstore_);
     row_ = mailstore_->row;
     result_.relearnt =
         relearn({.store = services_.store, .fs = services_.fs, .clock = services_.clock, .account = use_.account, .mailstore = *mailstore_}, listing)

@@ -62,8 +62,7 @@ std::vector<const Confirmation*> Confirming::ask(const Group& group) {
   for (std::size_t i = 0; i < asked.size(); ++i) {
     const Confirmation& each = *asked[i];
     const auto prints = context_.store.prints(each.fetch.tried_row);
-    const bool same = prints && prints->has_message_id && headers[i].has_message_id && headers[i].header_hash == prints->header_hash;
-    if (!same) {
+    if (!prints || !is_header_of(headers[i], *prints)) {
       if (!headers[i].header_hash.empty()) unlike_.insert(each.fetch.tried_row);
       unproven.push_back(&each);
       continue;

@@ -82,6 +82,10 @@ void note_failure(const HeaderQuestion& question, const Error& error) {
 
 }  // namespace
 
+bool is_header_of(const ListedHeader& header, const state::StoredPrints& prints) {
+  return prints.has_message_id && header.has_message_id && header.header_hash == prints.header_hash;
+}
+
 void ask_for_headers(const HeaderQuestion& question, std::span<const pop3::ListingEntry> listed, std::size_t count,
                      std::vector<ListedHeader>& headers, std::optional<std::size_t>* suspect) {
   const std::size_t first = headers.size();

@@ -21,6 +21,9 @@ struct HeaderQuestion {
   WallTime now{};
 };
 
+// Is this the header of the stored message? Without a Message-ID it proves nothing.
+bool is_header_of(const ListedHeader& header, const state::StoredPrints& prints);
+
 // Appends the headers of the next `count` messages of `listed`, those of the first headers.size() being there. One that the server refuses or cuts
 // has no hash. Throws what the connection throws; if the server ended the session over one of them, `suspect` is set to its place in `listed`.
 void ask_for_headers(const HeaderQuestion& question, std::span<const pop3::ListingEntry> listed, std::size_t count,

@@ -193,12 +193,18 @@ bool is_remembered(state::StateStore& store, Fs& fs, const state::AccountRow& ac
   return target.kind == state::MailstoreKind::maildir && names_account(delivery::inspect(fs, target.path, store.install_key()), account);
 }
 
-void take_into_use(state::StateStore& store, const state::AccountRow& account, OpenMailstore& mailstore) {
+void name_owner(state::StateStore& store, Fs& fs, const state::AccountRow& account, const std::string& path) {
+  const auto lock = lock_id_file(store, fs, path);
+  delivery::rename_owner(fs, path, owner_of(store, account));
+}
+
+void take_into_use(state::StateStore& store, Fs& fs, const state::AccountRow& account, OpenMailstore& mailstore) {
   if (!mailstore.maildir) return;
   if (!mailstore.staging().try_lock()) {
     throw Error(ErrorCode::lock_held, "the Maildir " + escaped(mailstore.row.path) + " is being filled by a popsync with another state directory",
                 "one state is enough: stop one of both");
   }
+  if (mailstore.maildir->owner_changed()) name_owner(store, fs, account, mailstore.row.path);
   if (!mailstore.ahead) return;
   const std::uint64_t generation = mark_unlearned(mailstore.staging());
   auto transaction = store.begin();

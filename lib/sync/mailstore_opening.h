@@ -52,9 +52,12 @@ OpenMailstore open_mailstore(state::StateStore& store, Fs& fs, const state::Acco
 // Does a Maildir of this state name the account, so that it was filled for it, under a lost database perhaps?
 bool is_remembered(state::StateStore& store, Fs& fs, const state::AccountRow& account, const MailstoreTarget& target);
 
-// Before anything else is done with it, under the account's lock: keeps out sessions of other states (a copy of this one), and marks a Maildir that
-// is ahead of an older state. Throws Error lock_held.
-void take_into_use(state::StateStore& store, const state::AccountRow& account, OpenMailstore& mailstore);
+// Before anything else is done with it, under the account's lock: keeps out sessions of other states (a copy of this one), has the id file name the
+// account as it is now, and marks a Maildir that is ahead of an older state. Throws Error lock_held.
+void take_into_use(state::StateStore& store, Fs& fs, const state::AccountRow& account, OpenMailstore& mailstore);
+
+// The id file of the Maildir at `path` names the account as it is now, so that a lost state is known again by it.
+void name_owner(state::StateStore& store, Fs& fs, const state::AccountRow& account, const std::string& path);
 
 // At a path that is new to the account, whatever is there. Errors: mailstore_unavailable, mailstore_foreign.
 OpenMailstore make_new_mailstore(state::StateStore& store, Fs& fs, const state::AccountRow& account, const MailstoreTarget& target);

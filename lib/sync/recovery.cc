@@ -342,7 +342,7 @@ Recovered recover(state::StateStore& store, Fs& fs, const Clock& clock, const st
     } else if (auto rows = take(row.id); !rows.empty()) {
       if (waits_for_new_mbox(fs, row, current)) continue;
       OpenMailstore other = open_earlier(store, fs, account, row);
-      take_into_use(store, account, other);
+      take_into_use(store, fs, account, other);
       add(sum, settle_one(store, fs, clock, account, other, std::move(rows)));
     } else if (!row.suspended.empty()) {
       end_idle_suspension(store, row.id);

@@ -8,6 +8,7 @@ std::string_view option_of(Acceptance acceptance) {
     case Acceptance::mailstore: return "--mailstore";
     case Acceptance::gone: return "--gone";
     case Acceptance::foreign_mail: return "--foreign-mail";
+    case Acceptance::user: return "--user";
   }
   return "";
 }
@@ -21,6 +22,7 @@ std::vector<Acceptance> Stopped::answers() const {
     case StopReason::lost_state: return {Acceptance::mailstore};
     case StopReason::gone: return {Acceptance::gone};
     case StopReason::foreign_mail: return {Acceptance::foreign_mail};
+    case StopReason::other_user: return {Acceptance::user};
   }
   return {};
 }

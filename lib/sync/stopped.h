@@ -22,10 +22,11 @@ enum class StopReason {
   lost_state,    // it was filled from this maildrop under a state that is gone
   gone,          // a mailstore that the account has left, with rows, is not there
   foreign_mail,  // it holds mail, and nothing shows that popsync was there before
+  other_user,    // the account of this name had another user
 };
 
 // What the operator may answer, and the option that says it in a script.
-enum class Acceptance { mailstore, gone, foreign_mail };
+enum class Acceptance { mailstore, gone, foreign_mail, user };
 std::string_view option_of(Acceptance acceptance);
 
 class Stopped : public Error {

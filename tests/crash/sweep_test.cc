@@ -161,6 +161,45 @@ const std::vector<Trouble> kMoves = {
     {"AcceptedForeignMail", {.name = "accepted foreign mail", .old_messages = 0, .before = Before::foreign_mail, .work = Work::accept}},
 };
 
+// Another login name at the provider: nothing of it is done twice or undone, and what is deleted afterwards was recognised before.
+Story renamed_user(state::MailstoreKind mailstore) {
+  return {.name = "renamed user",
+          .leave = Leave::remove,
+          .old_messages = 4,
+          .new_messages = 2,
+          .mailstore = mailstore,
+          .before = Before::user_renamed,
+          .work = Work::accept,
+          .unfinished = true};
+}
+
+struct SweepOfARenamedUser : testing::TestWithParam<state::MailstoreKind> {};
+
+TEST_P(SweepOfARenamedUser, StruckAtEveryCall) {
+  for (const FaultKind fault : {FaultKind::kill, FaultKind::power_cut, FaultKind::io_error, FaultKind::disk_full}) {
+    sweep(renamed_user(GetParam()), {.fault = fault, .power_cut_at_end = fault == FaultKind::io_error});
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Into, SweepOfARenamedUser, testing::Values(kMaildir, kMbox),
+                         [](const auto& tested) { return tested.param == kMbox ? "Mbox" : "Maildir"; });
+
+// The way back is struck as well: between the commit and the id file two processes may be killed.
+TEST(SweepOfARenamedUserTwice, StruckAtPairsOfCalls) {
+  std::size_t struck = 0;
+  for (const FaultKind fault : {FaultKind::kill, FaultKind::power_cut}) {
+    CrashWorld world(renamed_user(kMaildir));
+    Blow first{.fault = fault, .step = first_of(every_of_few(16))};
+    for (bool met = true; met && !HasFailure(); first.step += every_of_few(16)) {
+      Blow second{.fault = fault, .step = 1 + (first.step + first_of(every_of_few(15))) % every_of_few(15)};
+      for (; world.live_through(first, &second) && !HasFailure(); second.step += every_of_few(15)) ++struck;
+      met = world.first_struck();
+    }
+  }
+  std::cout << "[ sweep    ] renamed user: " << struck << " pairs of calls struck\n";
+  EXPECT_GT(struck * kFewerOfFew * kFewerOfFew, 100U) << "hardly any call was counted";
+}
+
 INSTANTIATE_TEST_SUITE_P(Of, SweepOfAMove, testing::ValuesIn(kMoves), [](const auto& tested) { return std::string(tested.param.name); });
 
 INSTANTIATE_TEST_SUITE_P(Into, Sweep, testing::Values(kMaildir, kMbox),

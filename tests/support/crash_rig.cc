@@ -23,7 +23,9 @@
 #include "sync/account_sync.h"
 #include "sync/adoption_session.h"
 #include "sync/lost_state.h"
+#include "sync/maildrop_comparison.h"
 #include "sync/relearning_session.h"
+#include "sync/user_change.h"
 
 namespace popsync::test {
 namespace {
@@ -57,7 +59,19 @@ sync::AccountSettings settings_of(const RigAccount& account, Leave leave) {
   return settings;
 }
 
-void accept_what_stops(const sync::SyncServices& services, const sync::AccountSettings& settings) {
+// False where there is nothing to accept.
+bool accept_user(const sync::SyncServices& services, const sync::SyncRequest& request) {
+  auto account = sync::account_of_other_user(services.store, request.settings, services.configured_names);
+  if (!account) return false;
+  const sync::MaildropComparison found = sync::compare_maildrop(services, request, *account);
+  if (found.verdict() != sync::MaildropComparison::Verdict::same) throw std::runtime_error("the renamed user's maildrop was not recognised");
+  sync::take_user(services, request.settings, *account);
+  return true;
+}
+
+void accept_what_stops(const sync::SyncServices& services, const sync::SyncRequest& request) {
+  const sync::AccountSettings& settings = request.settings;
+  if (accept_user(services, request)) return;
   const auto account = sync::resolve_remembered(services.store, services.fs, sync::configured_mailstore(settings), services.configured_names);
   const auto question = sync::find_question(services.store, services.fs, account, settings.mailstore);
   if (question) sync::accept(services.store, services.fs, account, settings.mailstore, *question, question->stop.answers().front());
@@ -77,7 +91,7 @@ bool do_all(const RigRun& run, const sync::SyncServices& services, RigReport& re
                                     .progress = {}};
     if (run.work == Work::adopt) sync::adopt_account(services, request);
     if (run.work == Work::rebuild) sync::rebuild_account(services, request);
-    if (run.work == Work::accept) accept_what_stops(services, settings);
+    if (run.work == Work::accept) accept_what_stops(services, request);
     if (run.work == Work::adopt || run.work == Work::rebuild) continue;
     const sync::SyncReport done = sync::sync_account(services, request);
     report.fetched += done.fetched;

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/random.h"
 #include "state/state_store.h"
 #include "support/folder_content.h"
 #include "support/message_corpus.h"
@@ -21,6 +22,7 @@ namespace fs = std::filesystem;
 constexpr std::int64_t kBegin = 1'700'000'000;
 constexpr std::int64_t kFifteenDays = 15LL * 24 * 3600;
 constexpr std::size_t kRoundsToRest = 12;
+constexpr const char* kRenamed = "renamed";  // what the first user is called later
 
 const char* name_of(FaultKind fault) {
   switch (fault) {
@@ -53,6 +55,7 @@ std::string description(const Blow& blow) {
 
 CrashWorld::CrashWorld(Story story) : story_(std::move(story)), messages_(story_.accounts) {
   for (std::size_t account = 1; account < story_.accounts; ++account) server_.add_user(user(account), MaildropServer::kPassword);
+  server_.add_user(kRenamed, MaildropServer::kPassword);
   for (std::size_t account = 0; account < story_.accounts; ++account) {
     for (std::size_t i = 0; i < story_.old_messages + story_.new_messages; ++i) {
       const std::string subject = user(account) + " " + std::to_string(i);
@@ -115,7 +118,9 @@ bool CrashWorld::live_through(const Blow& blow, const Blow* second) {
   if (story_.mail_comes) mail_comes();
   if (second != nullptr) {
     server_.set_knobs({});
-    const RigReport again = CrashRig::instance().run(run_of(*second));
+    RigRun struck_again = run_of(*second);
+    if (story_.work == Work::accept) struck_again.work = story_.work;  // else an account that is still stopped would do nothing
+    const RigReport again = CrashRig::instance().run(struck_again);
     what += ", then " + description(*second) + " (" + again.struck.text() + ")";
     check_after_crash(what);
     restart(what, proves_itself(blow.fault) && proves_itself(second->fault));
@@ -134,6 +139,7 @@ std::unique_ptr<CrashMailstore> CrashWorld::mailstore(const std::string& name) c
 
 void CrashWorld::begin_again() {
   server_.set_knobs({});
+  renamed_ = story_.before == Before::user_renamed;
   visit_ = {};
   foreign_ = {};
   mail_ = mailstore(kFirstMailstore);
@@ -150,7 +156,8 @@ void CrashWorld::begin_again() {
 
 void CrashWorld::prepare() {
   switch (story_.before) {
-    case Before::nothing: break;
+    case Before::nothing:
+    case Before::user_renamed: break;  // from the first message on (begin_again)
     case Before::database_lost:
       for (const char* file : {"state.db", "state.db-wal", "state.db-shm"}) fs::remove(folder_ / (std::string("run/state/") + file));
       break;
@@ -331,6 +338,9 @@ void CrashWorld::check_at_the_end(const std::string& what, bool crash_only) {
   const bool original_given_up = story_.before == Before::mailstore_copied && !crash_only && a_look_failed;
   const std::vector<std::string> staged = original_given_up ? std::vector<std::string>() : mail_->left_in_staging();
   EXPECT_TRUE(staged.empty()) << story_.name << ": " << what << ": left in staging: " << staged.size() << told();
+  if (renamed_ && story_.mailstore == state::MailstoreKind::maildir) {
+    EXPECT_NE(content_of(folder_ / "run/mail/tmp/.popsync/id").find(to_hex(kRenamed)), std::string::npos) << story_.name << ": " << what << told();
+  }
   // What may go from the server has gone; what nobody saw published, or what a failed sync left in doubt, stays there for good.
   const bool all_seen = mail_->deletes_unseen() || (story_.reader != Reader::moves_away && story_.reader != Reader::deletes);
   if (!all_seen || !crash_only) return;
@@ -349,6 +359,8 @@ Messages CrashWorld::here() const {
 
 std::string CrashWorld::told() const { return "\nthe last run logged:\n" + content_of(folder_ / "run/log"); }
 
-std::string CrashWorld::user(std::size_t account) const { return account == 0 ? MaildropServer::kUser : "user" + std::to_string(account); }
+std::string CrashWorld::user(std::size_t account) const {
+  return account > 0 ? "user" + std::to_string(account) : renamed_ ? kRenamed : MaildropServer::kUser;
+}
 
 }  // namespace popsync::test

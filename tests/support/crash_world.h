@@ -35,6 +35,7 @@ enum class Before {
   mailstore_emptied,    // lost so, and an empty folder is in its place
   mailstore_left,       // lost so, and the account delivers to another place
   foreign_mail,         // the account is new, and another program's mail lies there
+  user_renamed,         // at the provider, and in the configuration
 };
 
 struct Story {
@@ -110,7 +111,8 @@ class CrashWorld {
   Messages all_;                                    // as stored, with how many there must be
   std::unique_ptr<CrashMailstore> mail_;
   Visit visit_;
-  Messages foreign_;  // there before the struck run
+  Messages foreign_;      // there before the struck run
+  bool renamed_ = false;  // the user
   std::string last_struck_;
   std::uint64_t last_steps_ = 0;
 };

@@ -61,6 +61,18 @@ Pipe make_terminal() {
   return {.read = std::move(ours), .write = std::move(its)};
 }
 
+// The program's end is `read`, as of a pipe. Ours has to stay open.
+Pipe input_terminal(const std::string& input) {
+  constexpr char kEndOfInput = 4;
+  Pipe terminal = make_terminal();
+  std::swap(terminal.read, terminal.write);
+  const std::string typed = input + kEndOfInput;
+  if (::write(terminal.write.get(), typed.data(), typed.size()) != static_cast<ssize_t>(typed.size())) {
+    throw std::runtime_error("cannot type the program's input");
+  }
+  return terminal;
+}
+
 std::string absolute(const std::string& program) {
   const auto found = find_program(program.empty() ? built_program() : program);
   if (!found) throw std::runtime_error("there is no program " + (program.empty() ? built_program() : program));
@@ -122,7 +134,7 @@ ProgramRun::ProgramRun(const ProgramCall& call) {
   std::vector<std::string> environment = environment_words(call);
   const std::vector<char*> argv = pointers_to(words);
   const std::vector<char*> envp = pointers_to(environment);
-  Pipe in = input_pipe(call.input);
+  Pipe in = call.input_on_terminal ? input_terminal(call.input) : input_pipe(call.input);
   Pipe out = call.on_terminal ? make_terminal() : make_pipe();
   Pipe err = call.on_terminal ? Pipe{} : make_pipe();
   const std::array<int, 3> streams = {in.read.get(), out.write.get(), call.on_terminal ? out.write.get() : err.write.get()};
@@ -131,6 +143,7 @@ ProgramRun::ProgramRun(const ProgramCall& call) {
   if (pid_ < 0) throw std::runtime_error("cannot fork");
   if (pid_ == 0) become(call, program.c_str(), argv.data(), envp.data(), streams, parent);
   handle_.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));  // glibc 2.36 declares pidfd_open() for C only
+  in_ = std::move(in.write);
   out_ = std::move(out.read);
   err_ = std::move(err.read);
 }

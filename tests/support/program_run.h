@@ -19,6 +19,7 @@ struct ProgramCall {
   std::vector<std::string> arguments;
   std::map<std::string, std::string> environment = {};  // all of it, but for PATH, TMPDIR and the sanitizers' options, which are ours
   std::string input = {};                               // standard input (4 kB at most), then its end
+  bool input_on_terminal = false;                       // standard input is a terminal, and `input` is typed there
   bool on_terminal = false;                             // standard output and standard error are a terminal: both come in `out`
   bool unprivileged = false;                            // root runs it as nobody, so that file permissions bind
   bool traced = false;                                  // by the thread that starts it (ptrace(2)): it stops at its first instruction
@@ -60,6 +61,7 @@ class ProgramRun {
 
   pid_t pid_ = -1;
   bool ended_ = false;
+  UniqueFd in_;      // of a terminal
   UniqueFd handle_;  // pidfd: readable once it has ended
   UniqueFd out_;
   UniqueFd err_;

@@ -17,6 +17,7 @@
 #include "sync/account_sync.h"
 #include "sync/dry_run.h"
 #include "sync/lost_state.h"
+#include "sync/maildrop_comparison.h"
 
 namespace popsync::test {
 
@@ -48,15 +49,11 @@ class SyncInProcess {
     settings.max_message_size = 512U << 20U;
   }
 
-  sync::SyncReport sync() {
-    const sync::SyncServices services{.store = *store_,
-                                      .fs = *fs,
-                                      .clock = clock,
-                                      .pools = pools_,
-                                      .configured_names = {settings.name},
-                                      .command = "popsync test",
-                                      .confirm = confirm};
-    return sync::sync_account(services, request());
+  sync::SyncReport sync() { return sync::sync_account(services(), request()); }
+  // With the user of the settings, whoever the account's is.
+  sync::MaildropComparison compare_maildrop() {
+    auto account = store_->account_named(settings.name).value();
+    return sync::compare_maildrop(services(), request(), account);
   }
   sync::DryRun plan() { return sync::plan_account(store_.get(), clock, request(), {settings.name}, "popsync test"); }
   // What is at the account's path now is meant, as `popsync accept` takes it: mail of another program too.
@@ -79,6 +76,15 @@ class SyncInProcess {
   sync::ConfirmLimits confirm;
 
  private:
+  [[nodiscard]] sync::SyncServices services() {
+    return {.store = *store_,
+            .fs = *fs,
+            .clock = clock,
+            .pools = pools_,
+            .configured_names = {settings.name},
+            .command = "popsync test",
+            .confirm = confirm};
+  }
   [[nodiscard]] sync::SyncRequest request() const {
     return {.settings = settings,
             .secret = [] { return std::string_view(MaildropServer::kPassword); },

@@ -59,6 +59,37 @@ class MaildirTest : public testing::Test {
   SyncPool pool_{0};
 };
 
+TEST_F(MaildirTest, TheLineOfAnAccountFollowsItsUserHostAndPort) {
+  MailstoreOwner now = owner();
+  now.port = 110;
+  const std::string id = make(now).id();
+  make(owner("fedcba9876543210"));
+  EXPECT_FALSE(open(id, now).owner_changed());
+  now.user = "me@example.org";
+  EXPECT_TRUE(open(id, now).owner_changed());
+  rename_owner(real_fs(), path(), now);
+  EXPECT_FALSE(open(id, now).owner_changed());
+  EXPECT_FALSE(open(id, owner("fedcba9876543210")).owner_changed());
+  ASSERT_EQ(id_file().accounts.size(), 2U);
+  EXPECT_EQ(id_file().accounts.front().user, "me@example.org");
+  now.host = "mail.example.org";
+  EXPECT_TRUE(open(id, now).owner_changed());
+  now.host = owner().host;
+  now.port = 10110;
+  EXPECT_TRUE(open(id, now).owner_changed());
+}
+
+TEST_F(MaildirTest, ALineWithoutAPortIsRightAndAnAccountWithoutALineGetsNone) {
+  const std::string id = make().id();
+  MailstoreOwner now = owner();
+  now.port = 995;
+  EXPECT_FALSE(open(id, now).owner_changed());
+  const MailstoreOwner other = owner("fedcba9876543210");
+  EXPECT_FALSE(open(id, other).owner_changed());
+  rename_owner(real_fs(), path(), other);
+  EXPECT_EQ(id_file().accounts.size(), 1U);
+}
+
 TEST_F(MaildirTest, MakeCreatesItWithItsParentsForUsAlone) {
   EXPECT_EQ(look().condition, MailstoreCondition::absent);
   const Maildir maildir = make();

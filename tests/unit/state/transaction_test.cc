@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -88,6 +89,32 @@ class TransactionTest : public testing::Test {
   std::unique_ptr<StateStore> store_;
   RowId mailstore_ = 0;
 };
+
+// Of what was never stored nothing could confirm it; what is in doubt of its own is not vouched for by others; no sample of another maildrop counts.
+TEST_F(TransactionTest, AllThatHasPrintsIsInDoubtTogether) {
+  std::vector<RowId> ids;
+  change([&](Transaction& transaction) {
+    for (const char* name : {"staged", "published", "own", "vouched", "sample"}) ids.push_back(transaction.insert_staged(staged(name, name)));
+    for (std::size_t i = 1; i < ids.size(); ++i) transaction.record_published(ids[i], true, kRead);
+    transaction.set_doubt(ids[2], Doubt::own);
+    transaction.set_doubt(ids[3], Doubt::vouched);
+    transaction.set_doubt(ids[4], Doubt::sample);
+    transaction.insert_found(staged("adopted", "adopted"), true);
+    transaction.insert_found(staged("learnt", "learnt"), false);
+    ids.push_back(transaction.insert_known({.account = kWork, .uid = {"seeded"}, .list_size = 1, .reason = "", .tries = 0, .at = kAt}));
+  });
+  change([](Transaction& transaction) { transaction.doubt_all(kWork); });
+  std::map<std::string, Doubt> doubts;
+  for (const MessageRow& row : store_->messages(kWork)) doubts[row.uid.octets] = row.doubt;
+  EXPECT_EQ(doubts, (std::map<std::string, Doubt>{{"staged", Doubt::outage},
+                                                  {"published", Doubt::outage},
+                                                  {"own", Doubt::own},
+                                                  {"vouched", Doubt::outage},
+                                                  {"sample", Doubt::outage},
+                                                  {"adopted", Doubt::outage},
+                                                  {"learnt", Doubt::none},
+                                                  {"seeded", Doubt::none}}));
+}
 
 TEST_F(TransactionTest, RowKnowsWhichOfItsNameItIs) {
   std::vector<RowId> ids;

@@ -174,6 +174,7 @@ TEST_F(ResolveAccountTest, AnotherUserUnderAnOldNameTouchesNothing) {
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::account_identity);
     EXPECT_THAT(error.message(), HasSubstr("you\\x1b"));
+    EXPECT_THAT(error.hint(), HasSubstr("`popsync accept work`"));
     EXPECT_THAT(error.hint(), HasSubstr("popsync rename work"));
     EXPECT_THAT(error.hint(), HasSubstr("popsync forget work"));
   }

@@ -166,7 +166,7 @@ TEST_F(MailstoreOpeningTest, AnOlderStateIsNotedOnceAndGoesAheadOfItsCopies) {
   {
     OpenMailstore found = open(path_);
     EXPECT_FALSE(found.maildir->staging().unlearned_since());  // only looked at so far
-    take_into_use(*store_, account_, found);
+    take_into_use(*store_, real_fs(), account_, found);
     EXPECT_EQ(found.row.generation, 7U);
     EXPECT_TRUE(found.maildir->staging().unlearned_since());
   }
@@ -177,10 +177,10 @@ TEST_F(MailstoreOpeningTest, AnOlderStateIsNotedOnceAndGoesAheadOfItsCopies) {
 
 TEST_F(MailstoreOpeningTest, WhatIsInUseIsInNobodyElsesUse) {
   OpenMailstore first = open(path_);
-  take_into_use(*store_, account_, first);
+  take_into_use(*store_, real_fs(), account_, first);
   OpenMailstore second = open(path_);
   try {
-    take_into_use(*store_, account_, second);
+    take_into_use(*store_, real_fs(), account_, second);
     ADD_FAILURE() << "taken";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::lock_held);
@@ -188,7 +188,7 @@ TEST_F(MailstoreOpeningTest, WhatIsInUseIsInNobodyElsesUse) {
   EXPECT_TRUE(delivery::in_use(real_fs(), path_, store_->install_key(), account_.id));
   first.maildir.reset();
   EXPECT_FALSE(delivery::in_use(real_fs(), path_, store_->install_key(), account_.id));
-  EXPECT_NO_THROW(take_into_use(*store_, account_, second));
+  EXPECT_NO_THROW(take_into_use(*store_, real_fs(), account_, second));
 }
 
 TEST_F(MailstoreOpeningTest, AnAcceptedOlderStateIsMarkedToo) {
