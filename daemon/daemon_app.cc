@@ -200,8 +200,8 @@ void DaemonApp::reload() {
     } else {
       log_error("", "the configuration has mistakes; the running one stays in force");
     }
-  } catch (const Error& error) {
-    log_error("", std::string("the configuration could not be read, the running one stays in force: ") + error.what());
+  } catch (...) {  // whatever it is: the service manager waits for the end of the reload
+    log_thrown("", "the configuration could not be read, the running one stays in force");
   }
   observe::notify_ready();
   tell_status();

@@ -6,7 +6,6 @@
 #include <cstdlib>
 #include <utility>
 
-#include "base/escape.h"
 #include "base/log.h"
 #include "observe/service_manager.h"
 
@@ -63,8 +62,8 @@ void DaemonSignals::work(const std::stop_token& stop) {
     lock.unlock();
     try {
       errand_(signal);
-    } catch (const std::exception& error) {
-      log_error("", "a signal could not be dealt with: " + escaped(error.what()));
+    } catch (...) {
+      log_thrown("", "a signal could not be dealt with");
     }
     lock.lock();
   }

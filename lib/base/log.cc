@@ -10,6 +10,7 @@
 #include <mutex>
 #include <utility>
 
+#include "base/error.h"
 #include "base/escape.h"
 #include "base/format.h"
 
@@ -111,6 +112,23 @@ void log_line(LogLevel level, std::string_view account, std::string_view text) {
     the_log().frame(write);
   } else {
     write();
+  }
+}
+
+void log_thrown(std::string_view account, std::string_view what) noexcept {
+  try {
+    const std::string beginning = std::string(what) + ": ";
+    try {
+      throw;
+    } catch (const Error& error) {
+      log_error(account, beginning + error.what());
+    } catch (const std::exception& exception) {
+      log_error(account, beginning + escaped(exception.what()));
+    } catch (...) {
+      log_error(account, beginning + "an exception of an unknown type");
+    }
+  } catch (...) {
+    return;
   }
 }
 

@@ -24,6 +24,9 @@ inline void log_info(std::string_view account, std::string_view text) { log_line
 inline void log_warning(std::string_view account, std::string_view text) { log_line(LogLevel::warning, account, text); }
 inline void log_error(std::string_view account, std::string_view text) { log_line(LogLevel::error, account, text); }
 
+// To be called in a catch block: an error line "`what`: " and what was thrown, of whatever type. Without the memory for a line there is none.
+void log_thrown(std::string_view account, std::string_view what) noexcept;
+
 // Lines below `level` are dropped. The default is info.
 void set_log_level(LogLevel level);
 

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/log.h"
 
 namespace popsync::observe {
 namespace {
@@ -67,9 +68,18 @@ void SignalThread::work() const {
     signalfd_siginfo info{};
     if (::read(signals_.get(), &info, sizeof info) != static_cast<ssize_t>(sizeof info)) continue;
     const auto signal = static_cast<int>(info.ssi_signo);
-    handler_(signal);
+    call_handler(signal);
     if (!last_resort_.leave || (signal != SIGTERM && signal != SIGINT)) continue;
     deadline = deadline ? Clock::now() : Clock::now() + last_resort_.patience;
+  }
+}
+
+// An exception that left this thread would end the process, and every session with it.
+void SignalThread::call_handler(int signal) const {
+  try {
+    handler_(signal);
+  } catch (...) {
+    log_thrown("", "a signal could not be dealt with");
   }
 }
 

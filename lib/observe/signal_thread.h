@@ -26,8 +26,8 @@ class SignalThread {
   // Throws Error bug if the kernel refuses.
   static void block_signals();
 
-  // `handler` gets the signal's number, one call at a time; it must not throw. Several of one signal that come faster than they are handled are one
-  // call. Throws Error io_error when no descriptor or thread is left.
+  // `handler` gets the signal's number, one call at a time. What it throws is logged, and the next signal reaches it all the same. Several of one
+  // signal that come faster than they are handled are one call. Throws Error io_error when no descriptor or thread is left.
   explicit SignalThread(std::function<void(int signal)> handler, LastResort last_resort = {});
   SignalThread(const SignalThread&) = delete;
   SignalThread& operator=(const SignalThread&) = delete;
@@ -36,6 +36,7 @@ class SignalThread {
 
  private:
   void work() const;
+  void call_handler(int signal) const;
 
   std::function<void(int)> handler_;
   LastResort last_resort_;

@@ -4,10 +4,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <iostream>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "base/error.h"
 
 namespace popsync {
 namespace {
@@ -97,6 +101,21 @@ TEST_F(LogTest, LinesBelowTheLevelAreDropped) {
   EXPECT_EQ(logged(LogFormat::bare, all), "error: bad\n");
   set_log_level(LogLevel::debug);
   EXPECT_EQ(logged(LogFormat::bare, all), "debug\ninfo\nwarning: odd\nerror: bad\n");
+}
+
+TEST_F(LogTest, WhatWasThrownIsTold) {
+  const auto thrown = [](const std::function<void()>& work) {
+    return logged(LogFormat::bare, [&] {
+      try {
+        work();
+      } catch (...) {
+        log_thrown("work", "cannot");
+      }
+    });
+  };
+  EXPECT_EQ(thrown([] { throw Error(ErrorCode::io_error, "it broke", "mend it"); }), "error: work: cannot: it broke; mend it\n");
+  EXPECT_EQ(thrown([] { throw std::runtime_error("foreign\n"); }), "error: work: cannot: foreign\\x0a\n");
+  EXPECT_EQ(thrown([] { throw 42; }), "error: work: cannot: an exception of an unknown type\n");
 }
 
 TEST_F(LogTest, LinesOfSeveralThreadsStayWhole) {

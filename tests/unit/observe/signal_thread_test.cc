@@ -9,7 +9,12 @@
 #include <condition_variable>
 #include <future>
 #include <mutex>
+#include <new>
+#include <stdexcept>
+#include <thread>
 #include <vector>
+
+#include "base/error.h"
 
 namespace popsync::observe {
 namespace {
@@ -102,6 +107,39 @@ TEST_F(SignalThreadTest, HandlerIsCalledOnAThreadOfItsOwn) {
     await(1);
   }
   EXPECT_NE(handler, std::this_thread::get_id());
+}
+
+// An exception of whatever type is told, and neither ends the process nor keeps the next signal from the handler.
+TEST_F(SignalThreadTest, WhatAHandlerThrowsIsLoggedAndTheNextSignalIsHeard) {
+  testing::internal::CaptureStderr();
+  {
+    const SignalThread thread([this](int signal) {
+      note(signal);
+      if (signal == SIGHUP) throw Error(ErrorCode::io_error, "an error of ours");
+      if (signal == SIGUSR1) throw std::runtime_error("an exception of a library\n");
+      if (signal == SIGUSR2) throw 42;  // NOLINT(hicpp-exception-baseclass): of any type
+    });
+    std::size_t count = 0;
+    for (const int signal : {SIGHUP, SIGUSR1, SIGUSR2, SIGTERM}) {
+      ASSERT_EQ(::kill(::getpid(), signal), 0);
+      EXPECT_EQ(await(++count).back(), signal);
+    }
+  }
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(said, testing::HasSubstr("a signal could not be dealt with: an error of ours\n"));
+  EXPECT_THAT(said, testing::HasSubstr("a signal could not be dealt with: an exception of a library\\x0a\n"));
+  EXPECT_THAT(said, testing::HasSubstr("a signal could not be dealt with: an exception of an unknown type\n"));
+}
+
+TEST_F(SignalThreadTest, AStopWhoseHandlerThrowsIsStillFollowedByTheLastResort) {
+  std::promise<void> left;
+  testing::internal::CaptureStderr();
+  {
+    const SignalThread thread([](int) { throw std::bad_alloc(); }, {.patience = std::chrono::milliseconds(1), .leave = [&] { left.set_value(); }});
+    ASSERT_EQ(::kill(::getpid(), SIGTERM), 0);
+    left.get_future().wait();
+  }
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), testing::HasSubstr("could not be dealt with: "));
 }
 
 TEST_F(SignalThreadTest, BlockedSignalsAreInheritedByLaterThreads) {
