@@ -51,6 +51,8 @@ struct MboxSync : testing::Test {
   std::uint64_t fetched() {
     const sync::SyncReport report = popsync.sync();
     EXPECT_FALSE(report.error) << report.error->what();
+    // The server may hear QUIT when the client is gone: its words are not to be taken for those of the next session.
+    EXPECT_TRUE(server.wait_for([](const MaildropRecord& record) { return record.open_sessions == 0; }));
     return report.fetched;
   }
   void expect_refused(ErrorCode code) {
