@@ -72,7 +72,11 @@ std::string hint_of(int number) {
   throw Error(code_of(number), what, hint_of(number));
 }
 
-[[noreturn]] void fail(int number, std::string_view verb, int dir, const std::string& name) { fail(number, verb, path_of(dir) + "/" + name); }
+// Without /proc the folder has no path to show, and "/NAME" would be another file.
+[[noreturn]] void fail(int number, std::string_view verb, int dir, const std::string& name) {
+  const std::string folder = path_of(dir);
+  fail(number, verb, folder.empty() ? name : folder + "/" + name);
+}
 
 FileStat facts_of(const struct stat& found) {
   return {.is_directory = S_ISDIR(found.st_mode),

@@ -158,7 +158,7 @@ LockedMbox Mbox::lock() {
 std::optional<LockedMbox> Mbox::try_lock() {
   if (const auto there = fs_.stat(folder_.get(), name_); there && !plain(*there)) no_plain_file(place_.path);
   UniqueFd fd = open_file();
-  auto lock = MboxLock::try_take(fd.get(), folder_.get(), name_, place_.locks, fs_);
+  auto lock = MboxLock::try_take(fd.get(), folder_.get(), place_.path, place_.locks, fs_);
   if (!lock) return std::nullopt;
   const FileStat opened = fs_.stat_open(fd.get());
   const auto there = fs_.stat(folder_.get(), name_);

@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 
 #include "base/unique_fd.h"
 #include "support/failing_fs.h"
@@ -327,6 +328,30 @@ TEST_F(MboxProgram, CheckTellsItsConditionAndItsLocks) {
   EXPECT_THAT(check.out, HasSubstr("box is the mbox used before"));
   write(mbox(), "no mbox\n");
   EXPECT_EQ(home.run({"check"}).status, 73);
+}
+
+// Its path was made of what /proc says of the folder; without it the lock was made in the root folder.
+TEST_F(MboxProgram, WithoutProcTheDotLockIsBesideTheMbox) {
+  const auto without_proc = [](const ProgramCall& call) {
+    ProgramCall whole = call;
+    whole.program = "unshare";
+    whole.arguments = {"-rm", "sh", "-c", R"(mount -t tmpfs none /proc && exec "$@")", "sh", built_program()};
+    whole.arguments.insert(whole.arguments.end(), call.arguments.begin(), call.arguments.end());
+    return whole;
+  };
+  if (run_program({.arguments = {"-rm", "mount", "-t", "tmpfs", "none", "/proc"}, .program = "unshare"}).status != 0) {
+    std::cout << "not tried: nothing can be mounted here\n";
+    return;  // containers forbid it as a rule
+  }
+  server.add(small_message("a"));
+  configure({MaildropServer::kUser});
+  // No process has this number (PID_MAX_LIMIT), so who finds the lock takes it over, and removes it behind the append.
+  write(mbox() + ".lock", "4194305\n");
+  const ProgramResult sync = run_program(without_proc(home.call({"sync"})));
+  EXPECT_EQ(sync.status, 0) << sync.err;
+  EXPECT_EQ(messages_of(mbox()), as_stored(server.messages()));
+  EXPECT_FALSE(fs::exists(mbox() + ".lock")) << "it was looked for elsewhere";
+  EXPECT_FALSE(fs::exists("/box.lock"));
 }
 
 TEST_F(MboxProgram, VerifyFindsWhatWasRemovedAndRefetchBringsItBack) {

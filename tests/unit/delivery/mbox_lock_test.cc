@@ -30,7 +30,7 @@ class MboxLockTest : public testing::Test {
 
   UniqueFd open() { return real_fs().open_append(root_.get(), "mbox"); }
   std::optional<MboxLock> take(const UniqueFd& fd, const MboxLockKinds& kinds = {}) {
-    return MboxLock::try_take(fd.get(), root_.get(), "mbox", kinds);
+    return MboxLock::try_take(fd.get(), root_.get(), path("mbox"), kinds);
   }
   [[nodiscard]] std::string path(const std::string& name) const { return folder_.path() + "/" + name; }
   [[nodiscard]] bool dot_lock_exists() const { return std::filesystem::exists(path("mbox.lock")); }
@@ -105,6 +105,38 @@ TEST_F(MboxLockTest, WhatIsNotConfiguredIsNotTaken) {
   EXPECT_FALSE(dot_lock_exists());
   const UniqueFd second = open();
   EXPECT_EQ(::flock(second.get(), LOCK_EX | LOCK_NB), 0);
+}
+
+// A lock in the folder that has taken its place would keep nobody out.
+TEST_F(MboxLockTest, InAFolderThatWasReplacedItIsRefusedAndNothingIsMade) {
+  namespace stdfs = std::filesystem;
+  stdfs::create_directory(path("Mail"));
+  const UniqueFd folder = std::move(*real_fs().open_root(path("Mail")));
+  const UniqueFd file = real_fs().open_append(folder.get(), "mbox");
+  stdfs::rename(path("Mail"), path("Mail.away"));
+  const auto take_it = [&] { return MboxLock::try_take(file.get(), folder.get(), path("Mail/mbox"), kAll); };
+  EXPECT_THROW(take_it(), Error) << "gone";
+  stdfs::create_directory(path("Mail"));
+  EXPECT_THROW(take_it(), Error) << "replaced";
+  EXPECT_TRUE(stdfs::is_empty(path("Mail")));
+  EXPECT_FALSE(stdfs::exists(path("Mail.away/mbox.lock")));
+  EXPECT_TRUE(another_process_can_lock(path("Mail.away/mbox")));
+}
+
+TEST_F(MboxLockTest, ItIsRemovedInTheFolderInWhichItWasMade) {
+  namespace stdfs = std::filesystem;
+  stdfs::create_directory(path("Mail"));
+  const UniqueFd folder = std::move(*real_fs().open_root(path("Mail")));
+  const UniqueFd file = real_fs().open_append(folder.get(), "mbox");
+  {
+    const auto lock = MboxLock::try_take(file.get(), folder.get(), path("Mail/mbox"), kAll);
+    ASSERT_TRUE(lock);
+    ASSERT_TRUE(stdfs::exists(path("Mail/mbox.lock")));
+    stdfs::rename(path("Mail"), path("Mail.away"));
+    folder_.write("Mail/mbox.lock", "another's\n");
+  }
+  EXPECT_FALSE(stdfs::exists(path("Mail.away/mbox.lock")));
+  EXPECT_TRUE(stdfs::exists(path("Mail/mbox.lock")));
 }
 
 TEST_F(MboxLockTest, AFolderThatCannotBeWrittenDoesWithFcntl) {
