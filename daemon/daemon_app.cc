@@ -155,6 +155,7 @@ void DaemonApp::recover(const std::string& name, const std::stop_token& token) {
     const std::uint64_t finished = sync::recover_account(services(*account, *current), sync_settings(*account), stop);
     if (finished > 0) log_info(name, counted(finished, "message") + " finished after an interruption");
   } catch (const Error& error) {
+    if (error.code() == ErrorCode::interrupted) return log_info(name, error.what());
     // The account's own session meets the same trouble and backs off.
     log_warning(name, std::string("recovery has to wait: ") + error.what());
   }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "delivery/mbox.h"
 
+#include <poll.h>
+#include <unistd.h>
+
 #include <algorithm>
-#include <thread>
 #include <utility>
 
 #include "base/error.h"
@@ -139,15 +141,17 @@ Mbox Mbox::of_account(const std::string& account_id) const {
 Mbox::Mbox(Fs& fs, MboxPlace place, UniqueFd folder, UniqueFd staging)
     : fs_(fs), place_(std::move(place)), name_(last_part(place_.path)), folder_(std::move(folder)), staging_(fs, std::move(staging)) {}
 
-LockedMbox Mbox::lock() {
+LockedMbox Mbox::lock(const StopSignal& stop) {
   constexpr std::chrono::milliseconds kPauseMin{50};
   constexpr std::uint64_t kPauseSpread = 200;  // random: two that collided must not meet again
   std::chrono::milliseconds waited{0};
   while (true) {
     if (auto locked = try_lock()) return std::move(*locked);
+    if (stop.stopped()) throw Error(ErrorCode::interrupted, "stopped while another program kept " + escaped(place_.path) + " locked");
     if (waited >= place_.lock_wait) break;
     const auto pause = kPauseMin + std::chrono::milliseconds(random_u64() % kPauseSpread);
-    std::this_thread::sleep_for(pause);
+    pollfd wake{.fd = stop.fd(), .events = POLLIN, .revents = 0};
+    ::poll(&wake, 1, static_cast<int>(pause.count()));
     waited += pause;
   }
   throw Error(ErrorCode::lock_held, "another program keeps " + escaped(place_.path) + " locked",

@@ -4,7 +4,8 @@
 // before it is written, and each carries a marker: by place or marker every entry is found again after a crash (mbox_settling.h).
 //
 // Its identity is its path: readers replace the file at will, so another file there, or none, is normal while its folder exists. Errors:
-// mailstore_unavailable (folder gone, no permission, no mbox), lock_held (another program kept its locks), and those of Fs.
+// mailstore_unavailable (folder gone, no permission, no mbox, others may change it), lock_held (another program kept its locks), interrupted, and
+// those of Fs.
 #pragma once
 
 #include <chrono>
@@ -16,6 +17,7 @@
 
 #include "base/folders.h"
 #include "base/fs.h"
+#include "base/stop_signal.h"
 #include "delivery/mbox_format.h"
 #include "delivery/mbox_lock.h"
 #include "delivery/staging.h"
@@ -107,8 +109,8 @@ class Mbox {
   // The same file, with the staging of another account that delivers into it.
   [[nodiscard]] Mbox of_account(const std::string& account_id) const;
   // Opens the file, makes it if it is not there and may be made (else mailstore_unavailable), and takes its locks; waits as long as its place says,
-  // then throws lock_held.
-  LockedMbox lock();
+  // then throws lock_held. Throws interrupted if it would have to wait and `stop` is requested.
+  LockedMbox lock(const StopSignal& stop);
   // As those of Maildir, of the folder that holds the file.
   [[nodiscard]] std::uint64_t free_octets() { return fs_.free_octets(folder_.get()); }
   [[nodiscard]] bool can_sync() { return fs_.can_sync_directory(folder_.get()); }

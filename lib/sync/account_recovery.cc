@@ -19,7 +19,7 @@ std::uint64_t recover_account(const SyncServices& services, const AccountSetting
   follow_moved_mailstore(services.store, services.fs, decision.row, settings.mailstore);
   std::optional<OpenMailstore> mailstore = find_mailstore(services.store, services.fs, decision.row, settings.mailstore);
   if (mailstore) take_into_use(services.store, services.fs, decision.row, *mailstore);
-  const Recovered recovered = recover(services.store, services.fs, services.clock, decision.row, mailstore ? &*mailstore : nullptr);
+  const Recovered recovered = recover(services.store, services.fs, services.clock, decision.row, mailstore ? &*mailstore : nullptr, stop);
   return recovered.published + recovered.unverified;
 }
 

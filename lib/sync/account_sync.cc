@@ -175,7 +175,7 @@ class AccountSync {
   }
 
   void recover_first(std::optional<OpenMailstore>& mailstore) {
-    const Recovered recovered = recover(services_.store, services_.fs, services_.clock, *account_, mailstore ? &*mailstore : nullptr);
+    const Recovered recovered = recover(services_.store, services_.fs, services_.clock, *account_, mailstore ? &*mailstore : nullptr, request_.stop);
     report_.recovered += recovered.published + recovered.unverified;
     if (recovered.published > 0) log_info(settings_.name, counted(recovered.published, "message") + " finished after an interruption");
   }
@@ -274,7 +274,7 @@ class AccountSync {
     space_.need(&mailstore, std::min(octets, services_.batch.octets));
     marker_ = MarkerMemory(*account_).learn(client, fetches.front().entry);
     const auto pool = services_.pools.of(services_.fs.stat_open(mailstore.staging().dir()).device);
-    Publisher publisher(services_.store, services_.clock, *account_, mailstore, services_.publish_on);
+    Publisher publisher(services_.store, services_.clock, *account_, mailstore, request_.stop, services_.publish_on);
     MessageIntake intake({.store = services_.store,
                           .clock = services_.clock,
                           .account = *account_,

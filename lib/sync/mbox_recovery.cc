@@ -40,15 +40,22 @@ std::vector<delivery::PendingEntry> pending_in(state::StateStore& store, const s
 class MboxRecovery {
  public:
   MboxRecovery(state::StateStore& store, Fs& fs, const Clock& clock, const state::AccountRow& account, OpenMailstore& mailstore,
-               std::vector<StagedRow> rows)
-      : store_(store), fs_(fs), clock_(clock), account_(account), mailstore_(mailstore), rows_(std::move(rows)), warnings_(account.name) {}
+               std::vector<StagedRow> rows, const StopSignal& stop)
+      : store_(store),
+        fs_(fs),
+        clock_(clock),
+        account_(account),
+        mailstore_(mailstore),
+        rows_(std::move(rows)),
+        stop_(stop),
+        warnings_(account.name) {}
 
   Recovered run() {
     // Files in staging without rows are of one who was killed before or after its COMMIT, perhaps with the locks in its hand. Taking them over
     // removes the dot lock of the dead, for which other programs would wait.
     if (!rows_.empty() || !mailstore_.staging().names().empty()) {
-      cut_torn_ends_of_others(store_, account_, mailstore_);
-      delivery::LockedMbox mbox = mailstore_.mbox->lock();
+      cut_torn_ends_of_others(store_, account_, mailstore_, stop_);
+      delivery::LockedMbox mbox = mailstore_.mbox->lock(stop_);
       if (!rows_.empty()) settle_under(mbox);
     }
     sweep();
@@ -146,6 +153,7 @@ class MboxRecovery {
   const state::AccountRow& account_;
   OpenMailstore& mailstore_;
   std::vector<StagedRow> rows_;
+  const StopSignal& stop_;
   MessageWarnings warnings_;
   std::vector<StagedRow> found_;    // whole in the mbox
   std::vector<StagedRow> missing_;  // to be appended
@@ -155,18 +163,18 @@ class MboxRecovery {
 }  // namespace
 
 Recovered recover_mbox(state::StateStore& store, Fs& fs, const Clock& clock, const state::AccountRow& account, OpenMailstore& mailstore,
-                       std::vector<StagedRow> rows) {
-  return MboxRecovery(store, fs, clock, account, mailstore, std::move(rows)).run();
+                       std::vector<StagedRow> rows, const StopSignal& stop) {
+  return MboxRecovery(store, fs, clock, account, mailstore, std::move(rows), stop).run();
 }
 
-void cut_torn_ends_of_others(state::StateStore& store, const state::AccountRow& account, OpenMailstore& mailstore) {
+void cut_torn_ends_of_others(state::StateStore& store, const state::AccountRow& account, OpenMailstore& mailstore, const StopSignal& stop) {
   const std::string& path = mailstore.row.path;
   const auto all = store.mailstores();
   if (std::ranges::count(all, path, &state::MailstoreRow::path) < 2) return;
   for (const state::AccountRow& other : store.accounts()) {
     if (other.id == account.id || pending_in(store, other.id, path).empty()) continue;
     delivery::Mbox theirs = mailstore.mbox->of_account(other.id);
-    delivery::LockedMbox locked = theirs.lock();
+    delivery::LockedMbox locked = theirs.lock(stop);
     // Looked at again: while we waited for the locks, it may have written to the end or come back to life.
     delivery::cut_torn_end(theirs.fs(), locked, theirs.staging(), pending_in(store, other.id, path));
   }

@@ -9,12 +9,12 @@
 
 namespace popsync::sync {
 
-// `rows` are those staged for this mbox.
+// `rows` are those staged for this mbox. Throws lock_held, or interrupted on `stop`, while another program keeps it locked.
 Recovered recover_mbox(state::StateStore& store, Fs& fs, const Clock& clock, const state::AccountRow& account, OpenMailstore& mailstore,
-                       std::vector<state::StagedRow> rows);
+                       std::vector<state::StagedRow> rows, const StopSignal& stop);
 
 // Before anything is appended to an mbox that several accounts share: cuts off what one of the others, killed while it wrote, has left torn at the
-// end. Its rows are its own to settle. Throws io_error if that cannot be synced.
-void cut_torn_ends_of_others(state::StateStore& store, const state::AccountRow& account, OpenMailstore& mailstore);
+// end. Its rows are its own to settle. Throws io_error if that cannot be synced, and as recover_mbox() while the mbox is locked.
+void cut_torn_ends_of_others(state::StateStore& store, const state::AccountRow& account, OpenMailstore& mailstore, const StopSignal& stop);
 
 }  // namespace popsync::sync

@@ -51,8 +51,9 @@ struct Publisher::Recorded {
   std::string name;
 };
 
-Publisher::Publisher(state::StateStore& store, const Clock& clock, const state::AccountRow& account, OpenMailstore& mailstore, PublishOn on)
-    : store_(store), clock_(clock), account_(account), mailstore_(mailstore), on_(on) {
+Publisher::Publisher(state::StateStore& store, const Clock& clock, const state::AccountRow& account, OpenMailstore& mailstore, const StopSignal& stop,
+                     PublishOn on)
+    : store_(store), clock_(clock), account_(account), mailstore_(mailstore), stop_(stop), on_(on) {
   if (on_ == PublishOn::own_thread) thread_ = std::jthread([this] { work(); });
 }
 
@@ -210,10 +211,10 @@ std::optional<Error> Publisher::drop_unsynced(Batch& batch) {
 
 void Publisher::append(Batch batch) {
   std::vector<Recorded> recorded;
-  suspend_if_it_fails([this] { cut_torn_ends_of_others(store_, account_, mailstore_); });
+  suspend_if_it_fails([this] { cut_torn_ends_of_others(store_, account_, mailstore_, stop_); });
   {
     // M2 to M4
-    delivery::LockedMbox mbox = mailstore_.mbox->lock();
+    delivery::LockedMbox mbox = mailstore_.mbox->lock(stop_);
     const std::string padding = mbox.padding();
     // M5. From here on the rows say where our octets are.
     record_staged(batch, recorded, places_of(batch, mbox, padding));

@@ -22,6 +22,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/stop_signal.h"
 #include "pop3/types.h"
 #include "state/state_store.h"
 #include "sync/mailstore_opening.h"
@@ -52,8 +53,9 @@ enum class PublishOn {
 
 class Publisher {
  public:
-  // All must outlive the publisher; `mailstore.row.generation` counts on.
-  Publisher(state::StateStore& store, const Clock& clock, const state::AccountRow& account, OpenMailstore& mailstore,
+  // All must outlive the publisher; `mailstore.row.generation` counts on. `stop` ends waiting for an mbox that another program keeps locked, and
+  // nothing else: what is whole is published all the same.
+  Publisher(state::StateStore& store, const Clock& clock, const state::AccountRow& account, OpenMailstore& mailstore, const StopSignal& stop,
             PublishOn on = PublishOn::own_thread);
   // Ends the thread after the batch at hand; batches that wait are dropped, their files removed. Does not throw.
   ~Publisher();
@@ -88,6 +90,7 @@ class Publisher {
   const Clock& clock_;
   const state::AccountRow& account_;
   OpenMailstore& mailstore_;
+  const StopSignal& stop_;
   const PublishOn on_;
 
   mutable std::mutex mutex_;  // guards all below but pending_, which only the thread uses

@@ -267,13 +267,13 @@ class Recovery {
 };
 
 Recovered settle_mbox(state::StateStore& store, Fs& fs, const Clock& clock, const state::AccountRow& account, OpenMailstore& mailstore,
-                      std::vector<StagedRow> rows) {
+                      std::vector<StagedRow> rows, const StopSignal& stop) {
   const bool doubtful = in_doubt(mailstore);
   // What was appended cannot be copied to a file without a past: it stays on the server for good.
   for (StagedRow& row : rows) row.suspect = row.suspect || doubtful;
   Recovered result;
   try {
-    result = recover_mbox(store, fs, clock, account, mailstore, std::move(rows));
+    result = recover_mbox(store, fs, clock, account, mailstore, std::move(rows), stop);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::io_error) throw;
     suspend(store, account, mailstore, error);
@@ -283,8 +283,8 @@ Recovered settle_mbox(state::StateStore& store, Fs& fs, const Clock& clock, cons
 }
 
 Recovered settle_one(state::StateStore& store, Fs& fs, const Clock& clock, const state::AccountRow& account, OpenMailstore& mailstore,
-                     std::vector<StagedRow> rows) {
-  if (mailstore.mbox) return settle_mbox(store, fs, clock, account, mailstore, std::move(rows));
+                     std::vector<StagedRow> rows, const StopSignal& stop) {
+  if (mailstore.mbox) return settle_mbox(store, fs, clock, account, mailstore, std::move(rows), stop);
   return Recovery(store, clock, account, mailstore, std::move(rows)).run();
 }
 
@@ -327,7 +327,8 @@ void add(Recovered& sum, const Recovered& part) {
 
 }  // namespace
 
-Recovered recover(state::StateStore& store, Fs& fs, const Clock& clock, const state::AccountRow& account, OpenMailstore* current) {
+Recovered recover(state::StateStore& store, Fs& fs, const Clock& clock, const state::AccountRow& account, OpenMailstore* current,
+                  const StopSignal& stop) {
   Recovered sum;
   if (current != nullptr && current->mbox) take_over_from_gone_mboxes(store, fs, account, current->row);
   std::vector<StagedRow> all = store.staged(account.id);
@@ -338,12 +339,12 @@ Recovered recover(state::StateStore& store, Fs& fs, const Clock& clock, const st
   };
   for (const state::MailstoreRow& row : store.mailstores(account.id)) {
     if (current != nullptr && row.id == current->row.id) {
-      add(sum, settle_one(store, fs, clock, account, *current, take(row.id)));
+      add(sum, settle_one(store, fs, clock, account, *current, take(row.id), stop));
     } else if (auto rows = take(row.id); !rows.empty()) {
       if (waits_for_new_mbox(fs, row, current)) continue;
       OpenMailstore other = open_earlier(store, fs, account, row);
       take_into_use(store, fs, account, other);
-      add(sum, settle_one(store, fs, clock, account, other, std::move(rows)));
+      add(sum, settle_one(store, fs, clock, account, other, std::move(rows), stop));
     } else if (!row.suspended.empty()) {
       end_idle_suspension(store, row.id);
     }

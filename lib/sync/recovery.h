@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "base/clock.h"
+#include "base/stop_signal.h"
 #include "state/state_store.h"
 #include "sync/mailstore_opening.h"
 
@@ -18,7 +19,9 @@ struct Recovered {
 };
 
 // `current` is the mailstore the account delivers to now, null if it is not made yet; rows staged for another one are finished there. Those for an
-// mbox that is gone are finished in the mbox of today, once it is made.
-Recovered recover(state::StateStore& store, Fs& fs, const Clock& clock, const state::AccountRow& account, OpenMailstore* current);
+// mbox that is gone are finished in the mbox of today, once it is made. An mbox that another program keeps locked is waited for, until `stop` at
+// most.
+Recovered recover(state::StateStore& store, Fs& fs, const Clock& clock, const state::AccountRow& account, OpenMailstore* current,
+                  const StopSignal& stop);
 
 }  // namespace popsync::sync

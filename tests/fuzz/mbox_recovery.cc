@@ -121,7 +121,7 @@ class Site {
   }
 
   void commit_places() {
-    auto mbox = mailstore_->mbox->lock();
+    auto mbox = mailstore_->mbox->lock(never_);
     ours_ = mbox.padding();
     ours_offset_ = mbox.size();
     auto transaction = store_.begin();
@@ -194,7 +194,7 @@ class Site {
   std::optional<sync::Recovered> recover() {
     try {
       open();
-      return sync::recover(store_, real_fs(), clock_, account_.row(), &*mailstore_);
+      return sync::recover(store_, real_fs(), clock_, account_.row(), &*mailstore_, never_);
     } catch (const Error& error) {
       claim(error.code() == ErrorCode::mailstore_unavailable, std::string("recovery does its work: ") + error.what());
       return std::nullopt;
@@ -239,6 +239,7 @@ class Site {
   std::string path_ = the_ground().folder.make("mail") + "/mbox";
   AccountForAWhile account_{store_};
   ManualClock clock_;
+  const StopSignal never_{std::stop_token()};
   std::optional<sync::OpenMailstore> mailstore_;
   stdfs::path staging_;
   std::vector<Entry> entries_;

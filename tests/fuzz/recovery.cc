@@ -154,7 +154,7 @@ class Site {
   sync::Recovered recover() {
     try {
       mailstore_.emplace(sync::open_mailstore(store_, real_fs(), account_.row(), {.path = path_}));
-      return sync::recover(store_, real_fs(), clock_, account_.row(), &*mailstore_);
+      return sync::recover(store_, real_fs(), clock_, account_.row(), &*mailstore_, never_);
     } catch (const std::exception& error) {
       claim(false, std::string("recovery does its work: ") + error.what());
       throw;
@@ -204,6 +204,7 @@ class Site {
   stdfs::path path_ = the_ground().folder / "mail";
   stdfs::path staging_;
   ManualClock clock_;
+  const StopSignal never_{std::stop_token()};
   std::optional<sync::OpenMailstore> mailstore_;
   std::vector<Message> messages_;
   std::size_t strangers_ = 0;

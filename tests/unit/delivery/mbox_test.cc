@@ -5,11 +5,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <future>
+#include <optional>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -35,6 +40,20 @@ class FullFs : public test::ForwardingFs {
   std::optional<std::size_t> write_octets;  // of the next write
   std::function<void()> meanwhile = [] {};
   bool shortens = true;
+  // What the kernel tells of them, changed: as only root could change it.
+  std::function<void(FileStat&)> in_folder = [](FileStat&) {};  // by name
+  std::function<void(FileStat&)> of_open = [](FileStat&) {};    // by descriptor
+
+  std::optional<FileStat> stat(int dir, const std::string& name) override {
+    auto found = ForwardingFs::stat(dir, name);
+    if (found) in_folder(*found);
+    return found;
+  }
+  FileStat stat_open(int fd) override {
+    FileStat found = ForwardingFs::stat_open(fd);
+    of_open(found);
+    return found;
+  }
 
   void truncate(int fd, std::uint64_t size) override {
     if (!shortens) throw Error(ErrorCode::mailstore_unavailable, "the file system is read-only now");
@@ -88,7 +107,7 @@ class MboxTest : public testing::Test {
 
   // As the publisher commits them before it writes.
   std::vector<PendingEntry> intend(const std::vector<std::string>& names) {
-    LockedMbox locked = mbox_.lock();
+    LockedMbox locked = mbox_.lock(never_);
     std::string padding = locked.padding();
     std::uint64_t offset = locked.size();
     std::vector<PendingEntry> entries;
@@ -102,12 +121,12 @@ class MboxTest : public testing::Test {
   }
 
   void append(const std::vector<std::string>& names) {
-    LockedMbox locked = mbox_.lock();
+    LockedMbox locked = mbox_.lock(never_);
     locked.append(locked.padding(), names);
   }
 
   std::vector<EntryFate> settled(const std::vector<PendingEntry>& entries) {
-    LockedMbox locked = mbox_.lock();
+    LockedMbox locked = mbox_.lock(never_);
     return settle(fs_, locked, mbox_.staging(), entries);
   }
 
@@ -121,6 +140,7 @@ class MboxTest : public testing::Test {
   config::TempFolder folder_;
   FullFs fs_;
   SyncPool pool_{0};
+  const StopSignal never_{std::stop_token()};
   Mbox mbox_ = Mbox::make(fs_, place());
   std::vector<std::uint64_t> entry_sizes_;
 };
@@ -175,7 +195,7 @@ TEST_F(MboxTest, ALinkAFolderAndAPipeAreRefused) {
   ASSERT_EQ(::mkfifo(path("Mail/pipe").c_str(), 0600), 0);
   for (const std::string name : {"Mail/symbolic", "Mail/hard", "Mail/pipe", "Mail"}) {
     EXPECT_EQ(inspect_mbox(fs_, path(name)), MboxCondition::other) << name;
-    const Error error = error_of([&] { (void)Mbox::open(fs_, place(name)).lock(); });
+    const Error error = error_of([&] { (void)Mbox::open(fs_, place(name)).lock(never_); });
     EXPECT_EQ(error.code(), ErrorCode::mailstore_unavailable) << name;
   }
   EXPECT_EQ(config::content_of(path("Mail/real")), kForeign);
@@ -184,7 +204,7 @@ TEST_F(MboxTest, ALinkAFolderAndAPipeAreRefused) {
 TEST_F(MboxTest, ItsFolderMayBeReachedThroughALink) {
   stdfs::create_directory_symlink("Mail", path("link"));
   Mbox linked = Mbox::open(fs_, place("link/mbox"));
-  const LockedMbox locked = linked.lock();
+  const LockedMbox locked = linked.lock(never_);
   EXPECT_TRUE(stdfs::exists(path("Mail/mbox.lock")));
 }
 
@@ -198,12 +218,35 @@ TEST_F(MboxTest, WithoutItsFolderItIsGone) {
 
 TEST_F(MboxTest, LockedByAnotherItIsTriedAgainLater) {
   put(kForeign);
-  const LockedMbox held = mbox_.lock();
+  const LockedMbox held = mbox_.lock(never_);
   MboxPlace impatient = place();
   impatient.lock_wait = {};
   Mbox second = Mbox::open(fs_, impatient);
-  const Error error = error_of([&] { (void)second.lock(); });
+  const Error error = error_of([&] { (void)second.lock(never_); });
   EXPECT_EQ(error.code(), ErrorCode::lock_held);
+}
+
+TEST_F(MboxTest, WaitingForItsLockHearsTheStop) {
+  put(kForeign);
+  MboxPlace patient = place();
+  patient.lock_wait = std::chrono::hours(24);
+  Mbox second = Mbox::open(fs_, patient);
+  std::stop_source source;
+  const StopSignal stop(source.get_token());
+  std::optional<LockedMbox> held(mbox_.lock(never_));
+  std::promise<void> tried;
+  fs_.in_folder = [&, told = false](FileStat&) mutable {
+    if (!std::exchange(told, true)) tried.set_value();
+  };
+  std::jthread stopper([&] {
+    tried.get_future().wait();
+    source.request_stop();
+  });
+  const Error error = error_of([&] { (void)second.lock(stop); });
+  EXPECT_EQ(error.code(), ErrorCode::interrupted);
+  EXPECT_THAT(error.message(), HasSubstr("stopped while another program kept " + path("Mail/mbox") + " locked"));
+  held.reset();
+  EXPECT_NO_THROW((void)second.lock(stop)) << "what need not wait is done behind a stop as well";
 }
 
 TEST_F(MboxTest, AFullDiskLeavesTheMboxAsItWas) {

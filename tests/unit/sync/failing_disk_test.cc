@@ -70,7 +70,7 @@ class FailingDiskTest : public testing::Test {
   std::optional<Error> publish(const std::vector<std::string>& names) {
     reopen();
     try {
-      Publisher publisher(*store_, clock_, account_, *mailstore_);
+      Publisher publisher(*store_, clock_, account_, *mailstore_, never_);
       Batch batch;
       for (const std::string& name : names) {
         auto message = mailstore_->maildir->staging().begin(name);
@@ -92,7 +92,7 @@ class FailingDiskTest : public testing::Test {
   std::optional<Error> recover() {
     try {
       reopen();
-      sync::recover(*store_, fs_, clock_, account_, &*mailstore_);
+      sync::recover(*store_, fs_, clock_, account_, &*mailstore_, never_);
       return std::nullopt;
     } catch (const Error& error) {
       return error;
@@ -136,6 +136,7 @@ class FailingDiskTest : public testing::Test {
   std::string path_ = folder_.path() + "/Mail/work";
   std::unique_ptr<state::StateStore> store_;
   ManualClock clock_;
+  const StopSignal never_{std::stop_token()};
   FailingFs fs_;
   delivery::SyncPool pool_{0};
   state::AccountRow account_;

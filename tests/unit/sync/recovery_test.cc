@@ -127,12 +127,12 @@ class Site {
   }
   [[nodiscard]] std::string staging_path() { return stdfs::read_symlink("/proc/self/fd/" + std::to_string(current_->maildir->staging().dir())); }
 
-  Recovered recover() { return sync::recover(*store_, real_fs(), clock_, account_, &*current_); }
+  Recovered recover() { return sync::recover(*store_, real_fs(), clock_, account_, &*current_, never_); }
 
   // As a process does it that begins anew; through `fs`.
   Recovered recover_anew(Fs& fs) {
     OpenMailstore opened = open(path_, fs);
-    return sync::recover(*store_, fs, clock_, account_, &opened);
+    return sync::recover(*store_, fs, clock_, account_, &opened, never_);
   }
 
   // Every message in new/ and cur/, by its name with flags.
@@ -167,6 +167,7 @@ class Site {
   std::string path_ = folder_.path() + "/Mail/work";
   std::unique_ptr<state::StateStore> store_;
   ManualClock clock_;
+  const StopSignal never_{std::stop_token()};
   state::AccountRow account_;
   std::optional<OpenMailstore> current_;
 };
@@ -394,7 +395,7 @@ TEST_F(RecoveryTest, RowsStagedForAnotherMailstoreAreFinishedThere) {
 TEST_F(RecoveryTest, WithoutAMailstoreForNowRowsAreFinishedWhereTheyWereStaged) {
   const state::RowId id = site_.record("x", "message");
   site_.stage("x", "message");
-  EXPECT_EQ(recover(*site_.store_, real_fs(), site_.clock_, site_.account_, nullptr).published, 1U);
+  EXPECT_EQ(recover(*site_.store_, real_fs(), site_.clock_, site_.account_, nullptr, site_.never_).published, 1U);
   EXPECT_THAT(site_.mail(), ElementsAre(Pair("new/x", "message")));
   expect_published(id);
 }
