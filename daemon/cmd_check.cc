@@ -199,6 +199,7 @@ class AccountCheck {
   }
 
   void mbox(const sync::MailstoreTarget& target, bool used) {
+    delivery::refuse_unsafe(real_fs(), target.path);
     const delivery::MboxCondition found = delivery::inspect_mbox(real_fs(), target.path);
     delivery::refuse_unsuitable(target.path, found);
     if (!used) {

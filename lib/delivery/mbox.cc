@@ -20,6 +20,7 @@ namespace {
 constexpr std::string_view kBeginning = "From ";
 constexpr const char* kStagingFolder = "staging";  // below the state directory
 constexpr std::size_t kPieceOctets = 256UL * 1024;
+constexpr std::uint32_t kEverybodyMayWrite = 0002;
 
 [[noreturn]] void no_mbox(const std::string& path) {
   throw Error(ErrorCode::mailstore_unavailable, escaped(path) + " is no mbox: it does not begin with a line \"From \"",
@@ -32,6 +33,34 @@ constexpr std::size_t kPieceOctets = 256UL * 1024;
 }
 
 bool plain(const FileStat& found) { return found.is_regular && found.links == 1; }
+
+// Whoever may write there can put another file in the place of the mbox, and nobody but its owner can put that right.
+void refuse_unsafe_folder(const FileStat& folder, const std::string& path) {
+  constexpr std::uint32_t kSticky = 01000;
+  if (folder.owner == ::geteuid() || (folder.mode & kEverybodyMayWrite) == 0 || (folder.mode & kSticky) != 0) return;
+  const std::string name = escaped(folder_of(path));
+  throw Error(ErrorCode::mailstore_unavailable, "the folder " + name + " of the mbox belongs to another user and others may write to it",
+              "use a folder of your own, or let only owners remove files there (chmod +t " + name + ")");
+}
+
+// A group may write to it: of /var/mail, files are USER:mail 0660.
+void refuse_unsafe_file(const FileStat& file, const std::string& path) {
+  const std::string name = escaped(path);
+  if (file.owner != ::geteuid() && file.owner != 0) {
+    throw Error(ErrorCode::mailstore_unavailable, "the mbox " + name + " belongs to another user (" + std::to_string(file.owner) + ")",
+                "popsync runs as user " + std::to_string(::geteuid()) +
+                    ", and the mbox must be that user's or root's: change its owner (chown), or name another file");
+  }
+  if ((file.mode & kEverybodyMayWrite) != 0) {
+    throw Error(ErrorCode::mailstore_unavailable, "everybody may write to the mbox " + name, "chmod o-w " + name);
+  }
+}
+
+// Looks at the file by its name. It counts once the file is open (try_lock).
+void refuse_unsafe_in(Fs& fs, int folder, const std::string& path) {
+  refuse_unsafe_folder(fs.stat_open(folder), path);
+  if (const auto file = fs.stat(folder, last_part(path)); file && plain(*file)) refuse_unsafe_file(*file, path);
+}
 
 // The state directory is there and durable before it has an account.
 UniqueFd make_staging(Fs& fs, const MboxPlace& place) {
@@ -113,10 +142,15 @@ void refuse_unsuitable(const std::string& path, MboxCondition found) {
   }
 }
 
+void refuse_unsafe(Fs& fs, const std::string& path) {
+  if (const auto folder = fs.open_root(folder_of(path))) refuse_unsafe_in(fs, folder->get(), path);
+}
+
 std::string make_marker(std::string_view token) { return to_hex(random_octets(8)) + "_" + std::string(token); }
 
 Mbox Mbox::make(Fs& fs, MboxPlace place) {
   UniqueFd folder = make_path(fs, folder_of(place.path));
+  refuse_unsafe_in(fs, folder.get(), place.path);
   refuse_unsuitable(place.path, inspect_mbox(fs, place.path));
   UniqueFd staging = make_staging(fs, place);
   return {fs, std::move(place), std::move(folder), std::move(staging)};
@@ -128,6 +162,7 @@ Mbox Mbox::open(Fs& fs, MboxPlace place) {
     throw Error(ErrorCode::mailstore_unavailable, "mailstore is gone: there is no folder " + escaped(folder_of(place.path)),
                 "is the disk mounted? If meant: `popsync accept " + place.account_name + "`");
   }
+  refuse_unsafe_in(fs, folder->get(), place.path);
   UniqueFd staging = open_staging(fs, place);
   return {fs, std::move(place), std::move(*folder), std::move(staging)};
 }
@@ -168,6 +203,7 @@ std::optional<LockedMbox> Mbox::try_lock() {
   const auto there = fs_.stat(folder_.get(), name_);
   if (!there || there->device != opened.device || there->inode != opened.inode) return std::nullopt;
   if (!plain(opened)) no_plain_file(place_.path);
+  refuse_unsafe_file(opened, place_.path);
   return std::make_optional<LockedMbox>(fs_, folder_.get(), staging_, place_.path, std::move(fd), std::move(*lock));
 }
 

@@ -53,6 +53,10 @@ bool holds_marked_entry(Fs& fs, const std::string& path);
 bool dot_lock_possible(Fs& fs, const std::string& path);
 // Throws Error mailstore_unavailable for what can never become an mbox.
 void refuse_unsuitable(const std::string& path, MboxCondition found);
+// Throws Error mailstore_unavailable where others could change the mail: a file that is neither ours nor root's, or that everybody may write to; a
+// folder of another user that everybody may write to, unless its sticky bit is set. What is not there is no fault. Mbox asks the same of what it
+// opens.
+void refuse_unsafe(Fs& fs, const std::string& path);
 
 // The marker of an entry and the name of its staged file: 64 random bits and the token of maildir_name.h.
 std::string make_marker(std::string_view token);

@@ -66,6 +66,7 @@ std::string foreign_mail_in(state::StateStore* store, Fs& fs, const MailstoreTar
 
 void refuse_new(state::StateStore& store, Fs& fs, const state::AccountRow& account, const MailstoreTarget& target) {
   if (target.kind == state::MailstoreKind::mbox) {
+    delivery::refuse_unsafe(fs, target.path);
     delivery::refuse_unsuitable(target.path, delivery::inspect_mbox(fs, target.path));
     refuse_lost_mbox(&store, fs, account, target.path);
   } else {

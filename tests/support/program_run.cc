@@ -105,7 +105,7 @@ std::vector<char*> pointers_to(std::vector<std::string>& words) {
   for (int stream = 0; stream < 3; ++stream) ::dup2(streams[static_cast<std::size_t>(stream)], stream);
   const int file = ::open(program, O_PATH | O_CLOEXEC);  // now: nobody may have no way to it, below root's home
   if (call.unprivileged && ::geteuid() == 0) {
-    if (::setgroups(0, nullptr) != 0 || ::setgid(kNobody) != 0 || ::setuid(kNobody) != 0) ::_exit(126);
+    if (::setgroups(call.groups.size(), call.groups.data()) != 0 || ::setgid(kNobody) != 0 || ::setuid(kNobody) != 0) ::_exit(126);
   }
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // after setuid, which clears it
   if (::getppid() != parent) ::_exit(126);

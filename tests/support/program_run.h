@@ -22,6 +22,7 @@ struct ProgramCall {
   bool input_on_terminal = false;                       // standard input is a terminal, and `input` is typed there
   bool on_terminal = false;                             // standard output and standard error are a terminal: both come in `out`
   bool unprivileged = false;                            // root runs it as nobody, so that file permissions bind
+  std::vector<gid_t> groups = {};                       // that nobody is in besides
   bool traced = false;                                  // by the thread that starts it (ptrace(2)): it stops at its first instruction
   std::string program = {};                             // default: popsync, as built ($POPSYNC_PROGRAM overrides)
 };

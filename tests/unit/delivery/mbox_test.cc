@@ -201,6 +201,84 @@ TEST_F(MboxTest, ALinkAFolderAndAPipeAreRefused) {
   EXPECT_EQ(config::content_of(path("Mail/real")), kForeign);
 }
 
+struct OwnerCase {
+  std::uint32_t owner;
+  std::uint32_t mode;
+  bool good;
+};
+
+const std::uint32_t kUs = ::geteuid();
+constexpr std::uint32_t kRoot = 0;
+constexpr std::uint32_t kOther = 4242;
+
+void give(FileStat& found, const OwnerCase& to) {
+  found.owner = to.owner;
+  found.mode = to.mode;
+}
+
+TEST_F(MboxTest, TheFileIsOursOrRootsAndNotEverybodyMayWriteToIt) {
+  put(kForeign);
+  for (const OwnerCase& c :
+       {OwnerCase{kUs, 0600, true}, OwnerCase{kUs, 0660, true}, OwnerCase{kUs, 0664, true}, OwnerCase{kUs, 0662, false}, OwnerCase{kUs, 0602, false},
+        OwnerCase{kRoot, 0660, true}, OwnerCase{kRoot, 0666, false}, OwnerCase{kOther, 0600, false}, OwnerCase{kOther, 0660, false}}) {
+    const std::string told = std::to_string(c.owner) + " " + std::to_string(c.mode);
+    fs_.in_folder = [&](FileStat& found) { give(found, c); };
+    fs_.of_open = [&](FileStat& found) {
+      if (found.is_regular) give(found, c);
+    };
+    for (const std::function<void()>& work : {std::function<void()>([&] { refuse_unsafe(fs_, path("Mail/mbox")); }),
+                                              {[&] { (void)Mbox::make(fs_, place()); }},
+                                              {[&] { (void)Mbox::open(fs_, place()); }},
+                                              {[&] { (void)mbox_.lock(never_); }}}) {
+      if (c.good) {
+        EXPECT_NO_THROW(work()) << told;
+      } else {
+        EXPECT_EQ(error_of(work).code(), ErrorCode::mailstore_unavailable) << told;
+      }
+    }
+  }
+}
+
+TEST_F(MboxTest, AFolderOfAnotherThatEverybodyMayWriteToNeedsTheStickyBit) {
+  for (const OwnerCase& c :
+       {OwnerCase{kUs, 0777, true}, OwnerCase{kOther, 0755, true}, OwnerCase{kOther, 02775, true}, OwnerCase{kOther, 0777, false},
+        OwnerCase{kOther, 0702, false}, OwnerCase{kOther, 01777, true}, OwnerCase{kOther + 1, 02777, false}}) {
+    const std::string told = std::to_string(c.owner) + " " + std::to_string(c.mode);
+    fs_.of_open = [&](FileStat& found) {
+      if (found.is_directory) give(found, c);
+    };
+    for (const std::function<void()>& work : {std::function<void()>([&] { refuse_unsafe(fs_, path("Mail/mbox")); }),
+                                              {[&] { (void)Mbox::make(fs_, place()); }},
+                                              {[&] { (void)Mbox::open(fs_, place()); }}}) {
+      if (c.good) {
+        EXPECT_NO_THROW(work()) << told;
+      } else {
+        EXPECT_EQ(error_of(work).code(), ErrorCode::mailstore_unavailable) << told;
+      }
+    }
+  }
+}
+
+// It was given away, or another was put in its place, between the look and the opening.
+TEST_F(MboxTest, TheFileThatIsOpenIsTheOneThatIsJudged) {
+  put(kForeign);
+  const auto names = stage({kThree[0]});
+  fs_.of_open = [&](FileStat& found) {
+    if (found.is_regular) found.owner = kOther;
+  };
+  const Error error = error_of([&] { append(names); });
+  EXPECT_EQ(error.code(), ErrorCode::mailstore_unavailable);
+  EXPECT_THAT(error.message(), HasSubstr("belongs to another user (4242)"));
+  EXPECT_EQ(content(), kForeign);
+}
+
+TEST_F(MboxTest, ALinkIsRefusedAsALinkWhateverItsOwner) {
+  folder_.write("Mail/real", kForeign);
+  stdfs::create_symlink("real", path("Mail/mbox"));  // its mode is 0777
+  EXPECT_NO_THROW(refuse_unsafe(fs_, path("Mail/mbox")));
+  EXPECT_THAT(error_of([&] { (void)Mbox::make(fs_, place()); }).message(), HasSubstr("no ordinary file"));
+}
+
 TEST_F(MboxTest, ItsFolderMayBeReachedThroughALink) {
   stdfs::create_directory_symlink("Mail", path("link"));
   Mbox linked = Mbox::open(fs_, place("link/mbox"));
