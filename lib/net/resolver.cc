@@ -11,9 +11,11 @@
 
 #include <array>
 #include <cerrno>
+#include <condition_variable>
 #include <cstring>
 #include <future>
 #include <memory>
+#include <mutex>
 #include <system_error>
 #include <thread>
 
@@ -24,6 +26,37 @@
 
 namespace popsync::net {
 namespace {
+
+// Who looks up names. A thread that nobody waits for any more keeps it alive beyond the end of main().
+class LookupThreads : public std::enable_shared_from_this<LookupThreads> {
+ public:
+  // A place for one more, free again when it is dropped. Empty if `stop` or `deadline` came first.
+  std::shared_ptr<void> take(const StopSignal& stop, SteadyTime deadline) {
+    std::unique_lock lock(mutex_);
+    if (!ended_.wait_until(lock, stop.token(), deadline, [this] { return running_ < kLookupThreadsMax; })) return nullptr;
+    ++running_;
+    lock.unlock();
+    return {this, [all = shared_from_this()](LookupThreads*) { all->give_back(); }};
+  }
+
+ private:
+  void give_back() {
+    {
+      const std::lock_guard lock(mutex_);
+      --running_;
+    }
+    ended_.notify_one();
+  }
+
+  std::mutex mutex_;  // guards running_
+  std::condition_variable_any ended_;
+  std::size_t running_ = 0;
+};
+
+LookupThreads& lookup_threads() {
+  static const auto all = std::make_shared<LookupThreads>();
+  return *all;
+}
 
 // Shared by the waiter and the detached thread; whoever is last frees it.
 struct Pending {
@@ -37,11 +70,18 @@ bool is_ip_literal(const std::string& text) {
   return ::inet_pton(AF_INET, text.c_str(), octets.data()) == 1 || ::inet_pton(AF_INET6, address.c_str(), octets.data()) == 1;
 }
 
-std::shared_ptr<Pending> start(const std::string& host, std::uint16_t port, const Lookup& lookup) {
+std::shared_ptr<Pending> start(const std::string& host, std::uint16_t port, const Lookup& lookup, const StopSignal& stop, SteadyTime deadline) {
   auto pending = std::make_shared<Pending>();
   if (!pending->done.valid()) throw Error(ErrorCode::dns_temporary, "cannot create an event descriptor: " + errno_text(errno));
+  const auto place = lookup_threads().take(stop, deadline);
+  if (!place) {
+    throw_if_stopped(stop);
+    throw Error(ErrorCode::dns_temporary,
+                fmt::format("cannot look up {}: the resolver has not answered {} earlier questions yet", escaped(host), kLookupThreadsMax),
+                "does the system's resolver work (getent hosts NAME)?");
+  }
   try {
-    std::thread([pending, host, port, lookup] {
+    std::thread([place, pending, host, port, lookup] {
       try {
         pending->result.set_value(lookup(host, port));
       } catch (...) {
@@ -118,7 +158,7 @@ std::vector<Address> resolve(const ServerName& name, std::uint16_t port, const L
   if (name.is_ip) {
     result = lookup(name.text, port);
   } else {
-    const auto pending = start(name.text, port, lookup);
+    const auto pending = start(name.text, port, lookup, stop, deadline);
     if (!wait_ready(pending->done.get(), POLLIN, stop, deadline)) {
       throw Error(ErrorCode::dns_temporary, fmt::format("cannot look up {}: the resolver did not answer in time", escaped(name.text)),
                   "is the network up?");

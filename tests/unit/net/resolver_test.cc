@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include <netdb.h>
 
+#include <condition_variable>
 #include <future>
+#include <memory>
+#include <mutex>
 #include <thread>
 
 #include "net/dial.h"
@@ -107,6 +110,92 @@ TEST_F(BlockedLookup, IsLeftBehindOnStop) {
   EXPECT_EQ(error_of([&] { resolve(server_name("pop.example.org"), 995, lookup_, stop_, later()); }).code(), ErrorCode::interrupted);
   stopper.join();
 }
+
+// As many lookups as there may be, none of which ends before it is told to.
+class AllLookupsBlocked : public Resolve {
+ protected:
+  struct Shared {
+    std::mutex mutex;  // guards all
+    std::condition_variable changed;
+    std::size_t started = 0;
+    std::size_t released = 0;
+    std::size_t ended = 0;
+  };
+
+  void SetUp() override {
+    Resolve::SetUp();
+    for (std::size_t i = 0; i < kLookupThreadsMax; ++i) {
+      // Left behind once it runs.
+      std::stop_source left;
+      const StopSignal stop(left.get_token());
+      const std::jthread stopper([&] {
+        await([&] { return shared_->started > i; });
+        left.request_stop();
+      });
+      EXPECT_EQ(error_of([&] { resolve(server_name("hangs.example.org"), 995, lookup_, stop, later()); }).code(), ErrorCode::interrupted);
+    }
+  }
+  void TearDown() override {
+    release(kLookupThreadsMax);
+    await([&] { return shared_->ended == shared_->started; });
+    Resolve::TearDown();
+  }
+  void await(const std::function<bool()>& condition) {
+    std::unique_lock lock(shared_->mutex);
+    shared_->changed.wait(lock, condition);
+  }
+  void release(std::size_t count) {
+    {
+      const std::lock_guard lock(shared_->mutex);
+      shared_->released += count;
+    }
+    shared_->changed.notify_all();
+  }
+  static LookupResult answer() { return system_lookup("127.0.0.1", 995); }
+
+  std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
+  Lookup lookup_ = [shared = shared_](const std::string&, std::uint16_t) {
+    std::unique_lock lock(shared->mutex);
+    ++shared->started;
+    shared->changed.notify_all();
+    shared->changed.wait(lock, [&] { return shared->released > 0; });
+    --shared->released;
+    ++shared->ended;
+    shared->changed.notify_all();
+    return LookupResult{};
+  };
+};
+
+TEST_F(AllLookupsBlocked, OneMoreIsRefusedAtItsDeadlineAndStartsNoThread) {
+  bool asked = false;
+  const Error error = error_of([&] {
+    resolve(
+        server_name("pop.example.org"), 995,
+        [&](const std::string&, std::uint16_t) {
+          asked = true;
+          return answer();
+        },
+        stop_, soon());
+  });
+  EXPECT_EQ(error.code(), ErrorCode::dns_temporary);
+  EXPECT_THAT(error.message(), HasSubstr("cannot look up pop.example.org: the resolver has not answered 64 earlier questions yet"));
+  EXPECT_FALSE(asked);
+}
+
+TEST_F(AllLookupsBlocked, OneMoreHearsTheStop) {
+  stop_source_.request_stop();
+  EXPECT_EQ(error_of([&] { resolve(server_name("pop.example.org"), 995, lookup_, stop_, later()); }).code(), ErrorCode::interrupted);
+}
+
+TEST_F(AllLookupsBlocked, OneMoreIsAnsweredOnceOneHasEnded) {
+  const std::jthread releaser([&] { release(1); });
+  const auto found = resolve(
+      server_name("pop.example.org"), 995, [](const std::string&, std::uint16_t) { return answer(); }, stop_, later());
+  EXPECT_EQ(found.size(), 1U);
+}
+
+// What needs no question needs no thread either.
+TEST_F(AllLookupsBlocked, AnAddressIsNotHeldUp) { EXPECT_EQ(resolve(server_name("127.0.0.1"), 995, system_lookup, stop_, soon()).size(), 1U); }
 
 TEST(SystemLookup, KnowsAddressesWithTheirPort) {
   const LookupResult result = system_lookup("127.0.0.1", 995);
