@@ -46,6 +46,14 @@ grep -q 'SystemCallFilter=~@clock.*adjtimex is allowed' "$folder/rating" || fail
 grep -q '✓ CapabilityBoundingSet=~CAP_SYS_TIME' "$folder/rating" || fail "the sandbox lets somebody set the clock"
 grep -q '^Environment=POPSYNC_BOOT_ID=%b$' "$folder/system/popsync.service" || fail "the sandbox hides which boot this is"
 
+# A disk that is mounted late, or a command that eats the memory, does not end the unit for good. `verify` would let a misspelt value pass.
+for unit in "$folder/system/popsync.service" "$folder/user/popsync.service"; do
+  for line in StartLimitIntervalSec=0 Restart=on-failure RestartSec=30 'RestartPreventExitStatus=64 74 78' OOMPolicy=continue; do
+    grep -q "^$line\$" "$unit" || fail "$unit: there is no line $line"
+  done
+  ! grep -q '^StartLimitBurst=' "$unit" || fail "$unit: a burst without an interval says nothing"
+done
+
 mkdir "$folder/system/popsync.service.d"
 for drop_in in "$source"/config/examples/systemd/*.conf; do
   cp "$drop_in" "$folder/system/popsync.service.d/"
