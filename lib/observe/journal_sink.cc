@@ -31,6 +31,11 @@ LogLevel level_of(spdlog::level::level_enum level) {
   return LogLevel::error;
 }
 
+// As in the log on a terminal: journalctl shows nothing but the message.
+std::string message_of(std::string_view account, std::string_view text) {
+  return account.empty() ? std::string(text) : std::string(account) + ": " + std::string(text);
+}
+
 class JournalSink final : public spdlog::sinks::sink {
  public:
   void log(const spdlog::details::log_msg& message) override {
@@ -41,8 +46,7 @@ class JournalSink final : public spdlog::sinks::sink {
     std::vector<iovec> parts;
     for (std::string& field : fields) parts.push_back({field.data(), field.size()});
     if (::sd_journal_sendv(parts.data(), static_cast<int>(parts.size())) >= 0) return;
-    const std::string line =
-        "<" + std::to_string(priority_of(level)) + ">" + std::string(account) + (account.empty() ? "" : ": ") + std::string(text) + "\n";
+    const std::string line = "<" + std::to_string(priority_of(level)) + ">" + message_of(account, text) + "\n";
     std::fputs(line.c_str(), stderr);
   }
 
@@ -57,7 +61,7 @@ class JournalSink final : public spdlog::sinks::sink {
 std::shared_ptr<spdlog::sinks::sink> make_journal_sink() { return std::make_shared<JournalSink>(); }
 
 std::vector<std::string> journal_fields(LogLevel level, std::string_view account, std::string_view text) {
-  std::vector<std::string> fields = {"MESSAGE=" + std::string(text), "PRIORITY=" + std::to_string(priority_of(level)), "SYSLOG_IDENTIFIER=popsync"};
+  std::vector<std::string> fields = {"MESSAGE=" + message_of(account, text), "PRIORITY=" + std::to_string(priority_of(level)), "SYSLOG_IDENTIFIER=popsync"};
   if (!account.empty()) fields.push_back("POPSYNC_ACCOUNT=" + std::string(account));
   return fields;
 }

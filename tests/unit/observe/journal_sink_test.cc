@@ -11,7 +11,7 @@ using testing::ElementsAre;
 
 TEST(JournalSink, EntryNamesItsAccount) {
   EXPECT_THAT(journal_fields(LogLevel::info, "work", "3 messages"),
-              ElementsAre("MESSAGE=3 messages", "PRIORITY=6", "SYSLOG_IDENTIFIER=popsync", "POPSYNC_ACCOUNT=work"));
+              ElementsAre("MESSAGE=work: 3 messages", "PRIORITY=6", "SYSLOG_IDENTIFIER=popsync", "POPSYNC_ACCOUNT=work"));
 }
 
 TEST(JournalSink, EntryAboutTheProgramHasNoAccount) {
