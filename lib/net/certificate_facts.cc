@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <openssl/bio.h>
+#include <openssl/evp.h>
 #include <openssl/x509v3.h>
 #include <time.h>
 
@@ -82,6 +83,11 @@ std::string names_of(const X509* certificate) {
 std::string subject_of(const X509* certificate) { return printed(X509_get_subject_name(certificate)); }
 
 std::string issuer_of(const X509* certificate) { return printed(X509_get_issuer_name(certificate)); }
+
+int key_bits_of(const X509* certificate) {
+  EVP_PKEY* key = X509_get0_pubkey(certificate);
+  return key == nullptr ? 0 : EVP_PKEY_get_bits(key);
+}
 
 std::string text_of(const ASN1_TIME* time) {
   tm parts{};

@@ -14,6 +14,8 @@ std::string names_of(const X509* certificate);
 // "CN=Example Root,O=Example"
 std::string subject_of(const X509* certificate);
 std::string issuer_of(const X509* certificate);
+// The size of its public key, 0 if that cannot be told.
+int key_bits_of(const X509* certificate);
 // "2026-01-31T08:30:00Z"
 std::string text_of(const ASN1_TIME* time);
 

@@ -59,6 +59,8 @@ bool PeerVerifier::verify(X509_STORE_CTX* store) {
   accepted_ = false;
   leaf_ = share(X509_STORE_CTX_get0_cert(store));
   if (!leaf_) return false;
+  const STACK_OF(X509)* shown = X509_STORE_CTX_get0_untrusted(store);  // the server's own certificate among them
+  shown_alone_ = shown == nullptr || sk_X509_num(shown) <= 1;
   spki_sha256_ = digest_of_key(leaf_.get());
   const bool pinned = !spki_sha256_.empty() && std::ranges::find(policy_.pins_sha256, spki_sha256_) != policy_.pins_sha256.end();
   pin_missed_ = policy_.trust != TlsTrust::ca && !pinned;

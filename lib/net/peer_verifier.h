@@ -46,6 +46,8 @@ class PeerVerifier {
   [[nodiscard]] const X509* certificate() const { return leaf_.get(); }
   [[nodiscard]] const std::vector<FailedCheck>& failed_checks() const { return failed_checks_; }
   [[nodiscard]] bool pin_missed() const { return pin_missed_; }
+  // The server sent its own certificate and none of an authority.
+  [[nodiscard]] bool shown_alone() const { return shown_alone_; }
   // SHA-256 of the SubjectPublicKeyInfo of the server's certificate, 32 octets.
   [[nodiscard]] const std::string& spki_sha256() const { return spki_sha256_; }
 
@@ -57,6 +59,7 @@ class PeerVerifier {
   const TlsPolicy& policy_;
   bool accepted_ = false;
   bool pin_missed_ = false;
+  bool shown_alone_ = false;
   Certificate leaf_;
   std::string spki_sha256_;
   std::vector<FailedCheck> failed_checks_;

@@ -23,6 +23,13 @@ namespace {
 
 constexpr std::size_t kQuotedOctetsMax = 80;
 
+bool is_unknown_authority(int code) {
+  return code == X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN || code == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT ||
+         code == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY || code == X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE;
+}
+
+bool is_weak(int code) { return code == X509_V_ERR_EE_KEY_TOO_SMALL || code == X509_V_ERR_CA_KEY_TOO_SMALL || code == X509_V_ERR_CA_MD_TOO_WEAK; }
+
 bool is_wrong_name(int code) { return code == X509_V_ERR_HOSTNAME_MISMATCH || code == X509_V_ERR_IP_ADDRESS_MISMATCH; }
 
 std::string whose(const FailedCheck& check) {
@@ -42,14 +49,34 @@ std::string described(const FailedCheck& check, const ServerName& name, const Tl
     case X509_V_ERR_CERT_NOT_YET_VALID:
       return fmt::format("{} is not valid before {} ({})", whose(check), text_of(X509_get0_notBefore(subject)), clock_note());
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT: return "it is self-signed";
-    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
-    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-      return fmt::format("it is signed by an unknown authority, {}{}", issuer_of(subject),
-                         policy.ca_file.empty() ? "" : fmt::format(" (only those in {} count)", escaped(policy.ca_file)));
-    default: return fmt::format("{}: {}", whose(check), X509_verify_cert_error_string(check.code));
+    case X509_V_ERR_EE_KEY_TOO_SMALL:
+    case X509_V_ERR_CA_KEY_TOO_SMALL: return fmt::format("{} has a key of {} bits, which is too weak", whose(check), key_bits_of(subject));
+    case X509_V_ERR_CA_MD_TOO_WEAK: return fmt::format("{} is signed with a digest that is too weak", whose(check));
+    default: break;
   }
+  if (!is_unknown_authority(check.code)) return fmt::format("{}: {}", whose(check), X509_verify_cert_error_string(check.code));
+  return fmt::format("it is signed by an unknown authority, {}{}", issuer_of(subject),
+                     policy.ca_file.empty() ? "" : fmt::format(" (only those in {} count)", escaped(policy.ca_file)));
+}
+
+bool any_failed(const PeerVerifier& verifier, bool (*is)(int code)) {
+  return std::ranges::any_of(verifier.failed_checks(), [&](const FailedCheck& check) { return is(check.code); });
+}
+
+// What to do before a pin is thought of: it breaks when the server changes its key.
+std::string better_than_a_pin(const TlsPolicy& policy, const PeerVerifier& verifier) {
+  const auto& failed = verifier.failed_checks();
+  std::string hint;
+  if (!failed.empty() && std::ranges::all_of(failed, [](const FailedCheck& check) { return is_wrong_name(check.code); })) {
+    hint += "check `host`: a known authority vouches for the names above. ";
+  }
+  if (any_failed(verifier, is_weak)) hint += "The server needs a new certificate. ";
+  if (policy.trust == TlsTrust::pin || !any_failed(verifier, is_unknown_authority)) return hint;
+  if (verifier.shown_alone()) {
+    hint += "The server sends no certificate but its own: if it has to send one of an authority in between, tell whoever runs it. ";
+  }
+  return hint + (policy.ca_file.empty() ? "If the authority is your own: tls_ca_file = \"/path/to/ca.pem\". "
+                                        : "If the authority is your own, add its certificate to that file. ");
 }
 
 std::string all_reasons(const ServerName& name, const TlsPolicy& policy, const PeerVerifier& verifier) {
@@ -88,10 +115,7 @@ std::string_view sounds_like(std::string_view octets) {
 
 Error certificate_error(const std::string& where, const ServerName& name, const TlsPolicy& policy, const PeerVerifier& verifier) {
   const std::string key = to_hex(verifier.spki_sha256());
-  const auto& failed = verifier.failed_checks();
-  const bool only_the_name = !failed.empty() && std::ranges::all_of(failed, [](const FailedCheck& check) { return is_wrong_name(check.code); });
-  std::string hint;
-  if (only_the_name) hint = "check `host`: a known authority vouches for the names above. ";
+  std::string hint = better_than_a_pin(policy, verifier);
   if (policy.trust == TlsTrust::ca) {
     hint += fmt::format(
         "Only if you verified it another way, trust this key alone with the two lines: tls_trust = \"pin\" and tls_pin_sha256 = [\"{}\"]", key);
@@ -115,6 +139,12 @@ Error handshake_error(const std::string& where, const TlsPolicy& policy, unsigne
   }
   if (from_tls && (reason == SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE || reason == SSL_R_TLSV1_ALERT_INSUFFICIENT_SECURITY)) {
     return failed("the server refused it: no cipher or key exchange in common", "");
+  }
+  if (from_tls && reason == SSL_R_DH_KEY_TOO_SMALL) {
+    return failed("the server's Diffie-Hellman key is too small to be safe", "whoever runs the server has to give it one of 2048 bits or more");
+  }
+  if (from_tls && reason == SSL_R_EE_KEY_TOO_SMALL) {
+    return failed("the key of the server's certificate is too weak", "the server needs a new certificate");
   }
   return failed(openssl_reason(code), "");
 }

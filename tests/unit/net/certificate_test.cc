@@ -30,11 +30,11 @@ class Certificate : public NetTest {
   }
 
   // The error with which a server that shows `identity` is refused; also makes sure that it never had our half of the handshake.
-  Error refusal(const Identity& identity, const std::string& host, const TlsPolicy& policy) {
+  Error refusal(const Identity& identity, const std::string& host, const TlsPolicy& policy, const TlsSettings& settings = {}) {
     bool finished = false;
     std::string application_octets;
     TestServer server([&](Peer& peer) {
-      finished = peer.start_tls(identity);
+      finished = peer.start_tls(identity, settings);
       if (finished) application_octets = peer.read();
     });
     const Error error = error_of([&] { connect_to(server, host, policy); });
@@ -121,6 +121,29 @@ TEST_F(Certificate, OfAnUnknownAuthorityIsRefusedNamingIt) {
   const Identity stranger = issue({.common_name = "Stranger \x1b[31m CA", .authority = true});
   const Error error = refusal(issue({.dns_names = {kHost}}, &stranger), kHost, trusting(authority_));
   EXPECT_THAT(error.message(), AllOf(HasSubstr("unknown authority, CN=Stranger \\x1b[31m CA"), HasSubstr("ca.pem")));
+}
+
+TEST_F(Certificate, OfAnAuthorityOfOnesOwnNamesTheKeyBeforeThePin) {
+  const Error error = refusal(issue({.dns_names = {kHost}}, &authority_), kHost, TlsPolicy{});
+  EXPECT_THAT(error.hint(), ::testing::ContainsRegex("your own: tls_ca_file = .*nly if you verified it another way"));
+  const Identity other = issue({.authority = true});
+  EXPECT_THAT(refusal(issue({.dns_names = {kHost}}, &authority_), kHost, trusting(other)).hint(), HasSubstr("add its certificate to that file"));
+}
+
+TEST_F(Certificate, OfAnAuthorityInBetweenThatIsNotSentSaysSo) {
+  const Identity between = issue({.common_name = "Authority In Between", .authority = true}, &authority_);
+  const Identity identity = issue({.dns_names = {kHost}}, &between);
+  const Error error = refusal(identity, kHost, trusting(authority_));
+  EXPECT_THAT(error.message(), HasSubstr("unknown authority, CN=Authority In Between"));
+  EXPECT_THAT(error.hint(), HasSubstr("sends no certificate but its own"));
+  EXPECT_THAT(refusal(identity, kHost, TlsPolicy{}, {.sent_along = &between}).hint(), Not(HasSubstr("sends no certificate but its own")));
+}
+
+TEST_F(Certificate, WithAWeakKeyIsRefusedWithItsSize) {
+  const Identity weak = issue({.dns_names = {kHost}, .rsa_bits = 1024}, &authority_);
+  const Error error = refusal(weak, kHost, trusting(authority_), {.security_level = 0});
+  EXPECT_THAT(error.message(), HasSubstr("it has a key of 1024 bits, which is too weak"));
+  EXPECT_THAT(error.hint(), StartsWith("The server needs a new certificate. "));
 }
 
 TEST_F(Certificate, SystemAuthoritiesDoNotVouchForAStranger) {

@@ -34,6 +34,7 @@ struct CertificateSpec {
   std::chrono::seconds valid_from = std::chrono::hours(-1);
   std::chrono::seconds valid_until = std::chrono::hours(24);
   bool authority = false;
+  unsigned rsa_bits = 0;  // 0: EC P-256
 };
 
 struct Identity {
@@ -73,7 +74,8 @@ inline void add_extension(X509* certificate, int nid, const std::string& value) 
 
 // Signed by `issuer`, or by itself.
 inline Identity issue(const CertificateSpec& spec, const Identity* issuer = nullptr) {
-  Identity made{std::unique_ptr<EVP_PKEY, Free>(EVP_EC_gen("P-256")), std::unique_ptr<X509, Free>(X509_new())};
+  Identity made{std::unique_ptr<EVP_PKEY, Free>(spec.rsa_bits == 0 ? EVP_EC_gen("P-256") : EVP_RSA_gen(spec.rsa_bits)),
+                std::unique_ptr<X509, Free>(X509_new())};
   X509* certificate = made.certificate.get();
   static long serial = 1;
   POPSYNC_ASSERT(X509_set_version(certificate, X509_VERSION_3) == 1);

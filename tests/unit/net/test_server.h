@@ -26,6 +26,8 @@ struct TlsSettings {
   int version_max = 0;     // TLS1_1_VERSION ...; 0: the newest
   int security_level = 2;  // 0 for versions that OpenSSL calls unsafe
   const char* ciphers = nullptr;
+  bool weak_dh = false;
+  const Identity* sent_along = nullptr;  // the certificate of an authority
 };
 
 // The server's end of the connection. Blocking; the script's thread only.
@@ -37,6 +39,7 @@ class Peer {
   bool start_tls(const Identity& identity, const TlsSettings& settings = {}) {
     context_.reset(SSL_CTX_new(TLS_server_method()));
     SSL_CTX_set_security_level(context_.get(), settings.security_level);
+    if (settings.weak_dh) SSL_CTX_set_dh_auto(context_.get(), 2);  // 1024 bits, whatever the certificate's key
     if (settings.ciphers != nullptr) SSL_CTX_set_cipher_list(context_.get(), settings.ciphers);
     if (settings.version_max != 0) {
       SSL_CTX_set_min_proto_version(context_.get(), 0);
@@ -44,6 +47,7 @@ class Peer {
     }
     POPSYNC_ASSERT(SSL_CTX_use_certificate(context_.get(), identity.certificate.get()) == 1);
     POPSYNC_ASSERT(SSL_CTX_use_PrivateKey(context_.get(), identity.key.get()) == 1);
+    if (settings.sent_along != nullptr) POPSYNC_ASSERT(SSL_CTX_add1_chain_cert(context_.get(), settings.sent_along->certificate.get()) == 1);
     ssl_.reset(SSL_new(context_.get()));
     SSL_set_fd(ssl_.get(), fd_.get());
     return SSL_accept(ssl_.get()) == 1;

@@ -280,6 +280,18 @@ TEST_F(Handshake, NoCipherInCommonIsSaid) {
   EXPECT_THAT(error.message(), HasSubstr("no cipher or key exchange in common"));
 }
 
+TEST_F(Handshake, WeakDiffieHellmanKeyIsSaidInPlainWords) {
+  const Identity authority = issue({.common_name = "RSA Authority", .authority = true});
+  const Identity identity = issue({.dns_names = {kHost}, .rsa_bits = 2048}, &authority);
+  TestServer server([&](Peer& peer) {
+    EXPECT_FALSE(
+        peer.start_tls(identity, {.version_max = TLS1_2_VERSION, .security_level = 0, .ciphers = "DHE-RSA-AES128-GCM-SHA256", .weak_dh = true}));
+  });
+  const Error error = error_of([&] { connect_to(server, kHost, trusting(authority)); });
+  EXPECT_EQ(error.code(), ErrorCode::tls_failed);
+  EXPECT_THAT(error.message(), HasSubstr("the server's Diffie-Hellman key is too small to be safe"));
+}
+
 struct Banner {
   std::string octets;
   std::string language;
