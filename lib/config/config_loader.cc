@@ -89,9 +89,11 @@ std::vector<Account> build_accounts(const Sections& sections, const std::string&
     Account account;
     account.name = section.name;
     account.origin = section.where;
+    const std::size_t mistakes = diagnostics.size();
     set_keys(merged(section, sections.defaults), account, diagnostics);
     complete_account(account, home, diagnostics);
-    warn_about(account, warnings);
+    // A value that was refused left its default in place, which nobody wrote.
+    if (diagnostics.size() == mistakes) warn_about(account, warnings);
     accounts.push_back(std::move(account));
   }
   std::ranges::sort(accounts, {}, &Account::name);

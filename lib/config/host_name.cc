@@ -54,6 +54,10 @@ std::optional<std::string> fault_of_host(std::string_view host) {
   if (host.find_first_of(" \t\r\n") != std::string_view::npos) return shown + " contains a blank, expected a name or an IP address";
   if (host.starts_with('[')) return shown + " has brackets, expected the IP address without them; the port has a key of its own: port";
   if (host.find('@') != std::string_view::npos) return shown + " is a mail address, expected the server's name; the user has a key of its own: user";
+  if (const auto zone = host.find('%'); zone != std::string_view::npos && is_address(AF_INET6, host.substr(0, zone))) {
+    return shown + " has a zone (" + escaped(host.substr(zone)) +
+           "), which only this machine knows; expected another address of the server, or a name";
+  }
   if (const auto colon = host.find(':'); colon != std::string_view::npos && std::ranges::all_of(host.substr(colon + 1), is_digit)) {
     return shown + " contains a port, expected a name alone; write port = " + escaped(host.substr(colon + 1)) + " beside it";
   }

@@ -31,7 +31,9 @@ std::optional<bool> read_boolean(const Value& value, Faults& faults) {
 
 std::optional<std::int64_t> read_number(const Value& value, std::int64_t min, std::int64_t max, Faults& faults) {
   if (value.kind == Value::Kind::integer && value.integer >= min && value.integer <= max) return value.integer;
-  const std::string range = fmt::format("a number from {} to {}", min, max);
+  const bool quoted =
+      value.kind == Value::Kind::text && !value.text.empty() && std::ranges::all_of(value.text, [](char c) { return c >= '0' && c <= '9'; });
+  const std::string range = fmt::format("a number from {} to {}{}", min, max, quoted ? ", without quotes" : "");
   value.kind == Value::Kind::integer ? faults.expected_not(value, range) : faults.expected(value, range);
   return std::nullopt;
 }

@@ -250,6 +250,7 @@ TEST_F(ConfigLoader, OdditiesAreWarningsThatDoNotStopAnything) {
   EXPECT_TRUE(port.diagnostics.empty());
   EXPECT_THAT(port.warnings, ElementsAre(HasSubstr("popsync.toml:6:1: port: 110 is the port without implicit TLS")));
   EXPECT_THAT(load_text(std::string(kWork) + "port = 995\ntls = \"starttls\"\n").warnings, ElementsAre(HasSubstr("995 is the port of implicit TLS")));
+  EXPECT_THAT(load_text(std::string(kWork) + "port = 99999\ntls = \"starttls\"\n").warnings, testing::IsEmpty()) << "nobody wrote 995";
   EXPECT_THAT(load_text(std::string(kWork) + "tls_pin_sha256 = [\"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\"]\n").warnings,
               ElementsAre(HasSubstr("nothing looks at pins")));
   EXPECT_TRUE(load_text(kWork).warnings.empty());
