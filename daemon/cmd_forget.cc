@@ -15,6 +15,7 @@
 #include "sync/id_file_lock.h"
 
 namespace popsync {
+
 int cmd_forget(Program& program) {
   const std::string& name = program.options.accounts.front();
   const auto store = open_existing_state(program);
@@ -22,10 +23,11 @@ int cmd_forget(Program& program) {
   const auto row = std::ranges::find(rows, name, &state::AccountRow::name);
   if (row == rows.end()) refuse_unknown_to_state(program, store.get(), name, "forget");
   const std::uint64_t messages = store->seen_count(row->id);
+  const std::string again =
+      "all mail of " + name + " that is still on the server comes again, unless `popsync adopt " + name + "` first finds what is in the Maildir";
   if (!program.options.yes) {
     if (!may_ask()) throw Error(ErrorCode::usage, "forget asks on a terminal; there is none", "say --yes if it is meant");
-    const std::string what = "Forget " + counted(messages, "message") + " of " + name;
-    if (!agrees(what + "? The mail stays, but what is still on the server would be fetched again.")) return 0;
+    if (!agrees("Forget " + counted(messages, "message") + " of " + name + "? Its mail stays, and " + again + ".")) return 0;
   }
   const StopOnSignal stop;
   const state::FileLock lock =
@@ -39,7 +41,7 @@ int cmd_forget(Program& program) {
   auto transaction = store->begin();
   transaction.forget_account(row->id);
   transaction.commit();
-  std::cout << name << ": " << counted(messages, "message") << " forgotten\n";
+  std::cout << name << ": " << counted(messages, "message") << " forgotten; " << again << '\n';
   return 0;
 }
 

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "commands.h"
 #include "look.h"
+#include "operator_answer.h"
 #include "state/transaction.h"
 #include "state_opening.h"
 #include "sync/mailstore_opening.h"
@@ -39,6 +40,26 @@ std::vector<state::RowId> missing_rows(state::StateStore& store, const state::Ac
   return out;
 }
 
+// What is here already will be here twice. Empty: nothing is.
+std::string warning_of_doubles(state::StateStore& store, const state::AccountRow& account, const sync::MailstoreTarget& target) {
+  try {
+    const sync::Verification found = sync::verify_account(store, real_fs(), account, target);
+    const std::uint64_t here = found.published - found.missing.size();
+    if (here == 0) return "";
+    return std::to_string(here) + " of them " + (here == 1 ? "is" : "are") + " here and will be here twice; --missing fetches those that are not";
+  } catch (const Error&) {
+    return "those in the mailstore, which cannot be opened now, will be there twice";
+  }
+}
+
+bool all_meant(state::StateStore& store, const state::AccountRow& account, const sync::MailstoreTarget& target) {
+  const std::string doubles = warning_of_doubles(store, account, target);
+  const std::string messages = counted(all_rows(store, account).size(), "message");
+  if (doubles.empty()) return true;
+  if (!may_ask()) throw Error(ErrorCode::usage, "refetch --all asks on a terminal; there is none", doubles + "; say --yes if it is meant");
+  return agrees("Fetch all " + messages + " of " + account.name + " again? " + doubles + ".");
+}
+
 // What was just promised comes only when this is settled.
 void warn_if_stopped(state::StateStore& store, const state::AccountRow& account, const sync::MailstoreTarget& target) {
   try {
@@ -58,10 +79,11 @@ int cmd_refetch(Program& program) {
   const auto store = open_existing_state(program);
   const auto stored = stored_account(store.get(), program, account);
   if (!stored) throw Error(ErrorCode::unknown_account, "account " + account.name + " has fetched nothing yet", "popsync sync " + account.name);
+  const sync::MailstoreTarget target = mailstore_target(account);
+  if (options.all && !options.yes && !all_meant(*store, *stored, target)) return 0;
   const StopOnSignal stop;
   const state::FileLock lock =
       state::lock_account(store->directory(), stored->id, program.lock_name(), options.wait.value_or(state::kLockWaitDefault), stop.signal());
-  const sync::MailstoreTarget target = mailstore_target(account);
   sync::follow_moved_mailstore(*store, real_fs(), *stored, target);
   const auto rows = options.all       ? all_rows(*store, *stored)
                     : options.missing ? missing_rows(*store, *stored, target)

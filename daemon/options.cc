@@ -129,6 +129,7 @@ void add_commands(CLI::App& app, Options& options) {
   refetch->add_option("UID", options.uids, "unique-ids, as list prints them");
   refetch->add_flag("--all", options.all, "all messages of the account");
   refetch->add_flag("--missing", options.missing, "those that verify cannot find");
+  refetch->add_flag("--yes", options.yes, "do not ask");
   add_wait(*refetch, options);
 
   CLI::App* rename = app.add_subcommand("rename", "carry an account's state to a new name");

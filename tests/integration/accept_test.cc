@@ -224,7 +224,7 @@ TEST_F(Accept, AnotherMaildirInItsPlaceIsTakenWithWhatItHas) {
 
 TEST_F(Accept, ASecondReasonStopsTheAccountAgain) {
   EXPECT_EQ(sync().status, 0);
-  home.run({"refetch", "home", "--all"});
+  home.run({"refetch", "home", "--all", "--yes"});
   fs::remove_all(home.maildir());
   put_foreign_mail(3);
   EXPECT_EQ(sync().status, 73);

@@ -180,6 +180,18 @@ TEST_F(Commands, RefetchOfOneAndOfAll) {
   run({"sync"});
   run({"refetch", "home", "uid%20two"});
   EXPECT_EQ(fetched(), "1");
+  run({"refetch", "home", "--all", "--yes"});
+  EXPECT_EQ(fetched(), "2");
+}
+
+TEST_F(Commands, RefetchOfAllAsksIfSomethingIsHere) {
+  run({"sync"});
+  std::filesystem::remove(message_files(home.maildir()).front());
+  const ProgramResult asked = home.run({"refetch", "home", "--all"});
+  EXPECT_EQ(asked.status, 64);
+  EXPECT_THAT(asked.err, AllOf(HasSubstr("1 of them is here and will be here twice"), HasSubstr("--missing"), HasSubstr("--yes")));
+  EXPECT_EQ(fetched(), "0");
+  for (const auto& file : message_files(home.maildir())) std::filesystem::remove(file);
   run({"refetch", "home", "--all"});
   EXPECT_EQ(fetched(), "2");
 }
@@ -224,7 +236,7 @@ TEST_F(Commands, ForgetAsksOrWantsYesAndThenEverythingIsNew) {
   EXPECT_EQ(asked.status, 64);
   EXPECT_THAT(asked.err, HasSubstr("--yes"));
   EXPECT_EQ(fetched(), "0");
-  EXPECT_THAT(run({"forget", "home", "--yes"}).out, HasSubstr("2 messages forgotten"));
+  EXPECT_THAT(run({"forget", "home", "--yes"}).out, AllOf(HasSubstr("2 messages forgotten"), HasSubstr("`popsync adopt home`")));
   EXPECT_EQ(messages_in(home.maildir()).size(), 2U);
   EXPECT_EQ(fetched(), "2");
 }

@@ -348,7 +348,7 @@ TEST_F(LostState, OlderDatabaseIsToldByCheck) {
 
 TEST_F(LostState, RebuildLearnsWhatRowsAreMissing) {
   sync();
-  EXPECT_EQ(home.run({"refetch", "home", "--all"}).status, 0);
+  EXPECT_EQ(home.run({"refetch", "home", "--all", "--yes"}).status, 0);
   fs::remove(message_files(home.maildir()).front());
   const ProgramResult result = home.run({"rebuild", "home"});
   EXPECT_EQ(result.status, 0) << result.err;
@@ -383,7 +383,7 @@ TEST_F(LostState, RebuildNeedsAMaildirThatPopsyncHasFilled) {
 TEST_F(LostState, RebuildKnowsTheEntriesOfAnMbox) {
   configure_mbox();
   EXPECT_EQ(fetched(), "5");
-  EXPECT_EQ(home.run({"refetch", "home", "--all"}).status, 0);
+  EXPECT_EQ(home.run({"refetch", "home", "--all", "--yes"}).status, 0);
   EXPECT_EQ(home.run({"rebuild", "home"}).out, "home: 5 messages recognised by their files, 0 are not here and will be fetched\n");
   EXPECT_EQ(fetched(), "0");
 }

@@ -132,7 +132,7 @@ TEST_F(MovedMailstore, RefetchAllKeepsItsPromise) {
   fill();
   fs::rename(old, now);
   deliver_to(now);
-  const ProgramResult refetch = home.run({"refetch", "home", "--all"});
+  const ProgramResult refetch = home.run({"refetch", "home", "--all", "--yes"});
   EXPECT_EQ(refetch.status, 0) << refetch.err;
   EXPECT_THAT(refetch.out, HasSubstr("home: 3 messages will be fetched again"));
   EXPECT_EQ(refetch.err.find("stops"), std::string::npos) << refetch.err;
@@ -278,7 +278,7 @@ TEST_F(LostMailstore, StopsTheAccountUntilItIsGivenUp) {
     EXPECT_EQ(stopped.status, 73);
     EXPECT_THAT(stopped.err, AllOf(HasSubstr("unfinished"), HasSubstr(old), HasSubstr("`popsync accept home`")));
   }
-  EXPECT_THAT(home.run({"refetch", "home", "--all"}).err, HasSubstr("the next sync stops"));
+  EXPECT_THAT(home.run({"refetch", "home", "--all", "--yes"}).err, HasSubstr("the next sync stops"));
 }
 
 TEST_F(LostMailstore, GivenUpItsUnfinishedMessagesAreFetchedAgainAndTheRestStaysOnTheServer) {
