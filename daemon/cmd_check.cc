@@ -306,8 +306,9 @@ class AccountCheck {
   std::vector<Finding> findings_;
 };
 
-void print_text(const std::string& name, const std::vector<Finding>& findings) {
+void print_text(const std::string& name, const std::vector<Finding>& findings, bool quiet) {
   for (const Finding& finding : findings) {
+    if (quiet && finding.grade == Finding::Grade::good) continue;
     std::cout << name << ": " << finding.what << ": " << text_of(finding.grade) << ": " << finding.detail << '\n';
     if (!finding.hint.empty()) std::cout << "  " << finding.hint << '\n';
   }
@@ -330,6 +331,18 @@ Poco::JSON::Object::Ptr as_json(const std::string& name, const std::vector<Findi
   return account;
 }
 
+std::vector<Finding> check(const Program& program, state::StateStore* store, const StopSignal& stop,
+                           const std::vector<const config::Account*>& left) {
+  try {
+    return AccountCheck(program, *left.front(), store, stop).run();
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::interrupted) throw;
+    std::string names;
+    for (const config::Account* account : left) names += (names.empty() ? "" : ", ") + account->name;
+    throw Error(ErrorCode::interrupted, "check was stopped; not checked to the end: " + names);
+  }
+}
+
 }  // namespace
 
 int cmd_check(Program& program) {
@@ -337,13 +350,14 @@ int cmd_check(Program& program) {
   const StopOnSignal stop;
   auto accounts = json_array();
   int status = 0;
-  for (const config::Account* account : program.chosen_accounts()) {
-    const auto findings = AccountCheck(program, *account, store.get(), stop.signal()).run();
+  for (auto left = program.chosen_accounts(); !left.empty(); left.erase(left.begin())) {
+    const std::string& name = left.front()->name;
+    const auto findings = check(program, store.get(), stop.signal(), left);
     for (const Finding& finding : findings) {
       if (finding.code) status = worse_exit_status(status, exit_status(*finding.code));
     }
-    accounts->add(as_json(account->name, findings));
-    if (!program.options.json) print_text(account->name, findings);
+    accounts->add(as_json(name, findings));
+    if (!program.options.json) print_text(name, findings, program.options.verbosity < 0);
   }
   if (program.options.json) {
     auto answer = json_answer();

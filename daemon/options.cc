@@ -141,6 +141,8 @@ void add_commands(CLI::App& app, Options& options) {
   add_account(*forget, options);
   add_wait(*forget, options);
   forget->add_flag("--yes", options.yes, "do not ask");
+
+  app.add_subcommand("help", "this text, or what a command does: popsync help sync");
 }
 
 void add_common_options(CLI::App& app, Options& options) {
@@ -279,6 +281,15 @@ std::vector<std::string> words_for(const CLI::App& app, const Words& words) {
   return out;
 }
 
+// "help COMMAND" is "COMMAND --help", and "help" alone "--help".
+void take_help(Words& words) {
+  if (words.arguments.empty() || words.arguments.front() != "help") return;
+  if (words.arguments.size() > 2) throw Error(ErrorCode::usage, "help takes one command", "popsync help lists them");
+  if (std::ranges::count(words.options, "--help") > 0) return;  // of help itself
+  words.arguments.erase(words.arguments.begin());
+  words.options.emplace_back("--help");
+}
+
 void put_back(std::string& index, const Words& words) {
   if (!index.empty()) index = words.arguments.at(std::stoul(index));
 }
@@ -319,7 +330,8 @@ std::optional<Options> parse_options(int argc, char** argv) {
     command->group("Commands");
     command->footer("popsync --help shows the options that every command has.");
   }
-  const Words words = WordSplitter(app).split({argv + 1, argv + argc});
+  Words words = WordSplitter(app).split({argv + 1, argv + argc});
+  take_help(words);
   std::vector<std::string> for_cli = words_for(app, words);
   std::ranges::reverse(for_cli);  // CLI11 takes them from the back
   try {

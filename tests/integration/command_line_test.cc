@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "support/maildrop_server.h"
 #include "support/message_corpus.h"
@@ -181,6 +182,39 @@ TEST_F(CommandLine, VersionAndHelpNeedNoConfiguration) {
     EXPECT_THAT(help.out, HasSubstr(command));
     EXPECT_EQ(run_program({.arguments = {command, "--help"}, .environment = {{"HOME", home.folder() / "home"}}}).status, 0) << command;
   }
+}
+
+TEST_F(CommandLine, HelpIsACommandToo) {
+  const auto text = [&](const std::vector<std::string>& arguments) {
+    const ProgramResult result = run_program({.arguments = arguments, .environment = {{"HOME", home.folder() / "home"}}});
+    EXPECT_EQ(result.status, 0) << result.err;
+    return result.out;
+  };
+  EXPECT_EQ(text({"help"}), text({"--help"}));
+  EXPECT_EQ(text({"help", "sync"}), text({"sync", "--help"}));
+  EXPECT_EQ(home.run({"help", "sink"}).status, 64);
+  EXPECT_EQ(home.run({"help", "sync", "check"}).status, 64);
+}
+
+TEST_F(CommandLine, QuietCheckNamesOnlyWhatIsWrong) {
+  EXPECT_EQ(run({"check", "-q", "work"}).out, "");
+  std::filesystem::create_directories(home.folder() / "mail");
+  std::ofstream(home.maildir("work")) << "no Maildir";
+  EXPECT_THAT(home.run({"-q", "check", "work"}).out, AllOf(HasSubstr("work: mailstore: failed"), Not(HasSubstr(": ok: "))));
+}
+
+TEST_F(CommandLine, StoppedCheckSaysWhatWasNotChecked) {
+  const std::string asked = home.folder() / "asked";
+  ASSERT_EQ(::mkfifo(asked.c_str(), 0600), 0);
+  const std::string common = "host = \"127.0.0.1\"\nuser = \"alice\"\n";
+  home.configure_with("[accounts.a]\n" + common + "password_command = [\"cat\", \"" + asked + "\"]\nmaildir = \"~/a\"\n[accounts.b]\n" + common +
+                      "port = 1\npassword = \"x\"\nmaildir = \"~/b\"\n");
+  const auto check = home.start({"check"});
+  const std::ofstream reader_is_there(asked);  // opened once the command reads from it
+  check->signal(SIGINT);
+  const ProgramResult result = check->wait();
+  EXPECT_EQ(result.status, 75);
+  EXPECT_THAT(result.err, HasSubstr("not checked to the end: a, b"));
 }
 
 TEST_F(CommandLine, MissingConfigurationFileThatWasNamedEndsWith66) {
