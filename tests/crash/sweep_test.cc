@@ -187,17 +187,18 @@ INSTANTIATE_TEST_SUITE_P(Into, SweepOfARenamedUser, testing::Values(kMaildir, kM
 // The way back is struck as well: between the commit and the id file two processes may be killed.
 TEST(SweepOfARenamedUserTwice, StruckAtPairsOfCalls) {
   std::size_t struck = 0;
+  const std::uint64_t stride = thorough() ? 1 : 15;  // no longer with a sanitizer: few first calls are left there
   for (const FaultKind fault : {FaultKind::kill, FaultKind::power_cut}) {
     CrashWorld world(renamed_user(kMaildir));
     Blow first{.fault = fault, .step = first_of(every_of_few(16))};
     for (bool met = true; met && !HasFailure(); first.step += every_of_few(16)) {
-      Blow second{.fault = fault, .step = 1 + (first.step + first_of(every_of_few(15))) % every_of_few(15)};
-      for (; world.live_through(first, &second) && !HasFailure(); second.step += every_of_few(15)) ++struck;
+      Blow second{.fault = fault, .step = 1 + (first.step + first_of(stride)) % stride};
+      for (; world.live_through(first, &second) && !HasFailure(); second.step += stride) ++struck;
       met = world.first_struck();
     }
   }
   std::cout << "[ sweep    ] renamed user: " << struck << " pairs of calls struck\n";
-  EXPECT_GT(struck * kFewerOfFew * kFewerOfFew, 100U) << "hardly any call was counted";
+  EXPECT_GT(struck * kFewerOfFew, 20U) << "hardly any call was counted";
 }
 
 INSTANTIATE_TEST_SUITE_P(Of, SweepOfAMove, testing::ValuesIn(kMoves), [](const auto& tested) { return std::string(tested.param.name); });
