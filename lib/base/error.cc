@@ -27,6 +27,7 @@ constexpr std::array kCodes = {
     CodeFacts{ErrorCode::account_identity, "account_identity", 78},
     CodeFacts{ErrorCode::mailstore_foreign, "mailstore_foreign", 78},
     CodeFacts{ErrorCode::login_refused, "login_refused", 77},
+    CodeFacts{ErrorCode::login_unclear, "login_unclear", 77},
     CodeFacts{ErrorCode::secret_unavailable, "secret_unavailable", 77},
     CodeFacts{ErrorCode::insecure_login, "insecure_login", 77},
     CodeFacts{ErrorCode::certificate, "certificate", 77},

@@ -20,7 +20,8 @@ enum class ErrorCode {
   newer_schema,           // 78: the state was written by a newer popsync
   account_identity,       // 78: the name now has another user; two accounts read one maildrop
   mailstore_foreign,      // 78: another state's, or with mail that popsync knows nothing of, or no rename works in it (EXDEV)
-  login_refused,          // 77
+  login_refused,          // 77: wrong user or password, or the provider has locked the account
+  login_unclear,          // 77: the login was refused without a reason
   secret_unavailable,     // 77
   insecure_login,         // 77: the credential gate said no
   certificate,            // 77
@@ -39,7 +40,7 @@ enum class ErrorCode {
   dns_temporary,          // 75
   in_use,                 // 75: [IN-USE]: another session holds the maildrop
   login_delay,            // 75: [LOGIN-DELAY]
-  server_temporary,       // 75: [SYS/TEMP], -ERR without a reason
+  server_temporary,       // 75: [SYS/TEMP], -ERR without a reason behind the login
   disk_full,              // 75
   disk_hangs,             // 75: a file system does not answer, a dead network mount mostly
   lock_held,              // 75: another popsync works on this account

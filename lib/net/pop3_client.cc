@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/escape.h"
+#include "pop3/refusal_words.h"
 
 namespace popsync::net {
 namespace {
@@ -18,6 +19,19 @@ using pop3::Verb;
 
 [[noreturn]] void refuse(const StatusLine& line, RefusedStep step, const std::string& what, const std::string& hint = {}) {
   throw Error(pop3::classify_refusal(line, step), what + ": " + pop3::quoted(line), hint);
+}
+
+std::string login_hint(ErrorCode code, const StatusLine& answer) {
+  if (code == ErrorCode::in_use) return "another program or device reads this maildrop; the next sync tries again";
+  if (code == ErrorCode::server_temporary) return "the server takes no logins for now; the next sync tries again";
+  if (code == ErrorCode::login_unclear)
+    return "the server gives no reason: check user and password; if they are right it refuses logins for a while, and is tried again later";
+  if (code != ErrorCode::login_refused) return "";
+  const auto meaning = pop3::meaning_of(answer.text);
+  if (meaning == pop3::RefusalMeaning::locked)
+    return "the provider has locked the account: check the password, unlock the account on its web page, then use `popsync sync ACCOUNT`";
+  if (meaning == pop3::RefusalMeaning::switched_off) return "switch POP3 on in the provider's settings, then use `popsync sync ACCOUNT`";
+  return "check user and password; many providers want an app password for POP3, and POP3 switched on in their settings";
 }
 
 // Takes the lines of UIDL and LIST as they come: a listing of a million messages is never held as text.
@@ -188,15 +202,14 @@ void Pop3Client::log_in(const LoginOptions& options, const SecretProvider& secre
   }
   if (answer.indicator == pop3::Indicator::challenge) throw Error(ErrorCode::desynchronised, "the server asks on where the login was complete");
   const ErrorCode code = pop3::classify_refusal(answer, RefusedStep::login);
-  if (code == ErrorCode::login_refused && known_ && options.method == auth::Method::automatic && announces_other_logins()) {
+  const bool refused = code == ErrorCode::login_refused || code == ErrorCode::login_unclear;
+  if (refused && known_ && options.method == auth::Method::automatic && announces_other_logins()) {
     // It was not the password that was refused but a command that the server knows no more.
     known_.reset();
     return log_in(options, secret, opening);
   }
-  const std::string what = "login as " + escaped(options.user) + " refused";
-  const std::string hint = "check user and password; many providers want an app password for POP3, and POP3 switched on in their settings";
-  throw Error(code, (code == ErrorCode::login_refused ? what : "login not possible now") + ": " + pop3::quoted(answer),
-              code == ErrorCode::login_refused ? hint : "");
+  throw Error(code, (refused ? "login as " + escaped(options.user) + " refused" : "login not possible now") + ": " + pop3::quoted(answer),
+              login_hint(code, answer));
 }
 
 // The secret is given back before anything is sent: the answer may take a minute.

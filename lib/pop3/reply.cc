@@ -2,11 +2,10 @@
 #include "pop3/reply.h"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
-#include <span>
 
 #include "base/escape.h"
+#include "pop3/refusal_words.h"
 
 namespace popsync::pop3 {
 namespace {
@@ -38,10 +37,6 @@ StatusLine with_text(Indicator indicator, std::string_view rest) {
   return out;
 }
 
-bool mentions_any(const std::string& text, std::span<const std::string_view> words) {
-  return std::ranges::any_of(words, [&](std::string_view word) { return text.find(word) != std::string::npos; });
-}
-
 }  // namespace
 
 std::optional<StatusLine> parse_status_line(std::string_view line, bool lenient, bool challenge_allowed) {
@@ -58,17 +53,13 @@ ErrorCode classify_refusal(const StatusLine& line, RefusedStep step) {
   if (code == "AUTH") return ErrorCode::login_refused;
   if (code == "SYS/PERM") return ErrorCode::server_permanent;
   if (code.starts_with("SYS/")) return ErrorCode::server_temporary;
-  // Servers older than RFC 2449 say it in words (fetchmail and perdition look for the same ones).
-  constexpr std::array<std::string_view, 6> kLockWords = {"LOCK BUSY",      "ALREADY LOCKED", "UNABLE TO LOCK",
-                                                          "MAILBOX IN USE", "ALREADY IN USE", "IS LOCKED"};
-  constexpr std::array<std::string_view, 4> kWaitWords = {"SERVICES UNAVAILABLE", "SERVICE UNAVAILABLE", "TRY AGAIN LATER",
-                                                          "TEMPORARILY UNAVAILABLE"};
-  const std::string text = upper_case(line.text);
-  if (mentions_any(text, kLockWords)) return ErrorCode::in_use;
-  if (mentions_any(text, kWaitWords)) return ErrorCode::server_temporary;
+  // Servers older than RFC 2449, and many younger ones, say it in words.
+  const auto meaning = meaning_of(line.text);
+  if (meaning == RefusalMeaning::in_use) return ErrorCode::in_use;
+  if (meaning == RefusalMeaning::passes) return ErrorCode::server_temporary;
   switch (step) {
     case RefusedStep::greeting: return ErrorCode::greeting_refused;
-    case RefusedStep::login: return ErrorCode::login_refused;
+    case RefusedStep::login: return meaning && meaning != RefusalMeaning::unclear ? ErrorCode::login_refused : ErrorCode::login_unclear;
     case RefusedStep::other: return ErrorCode::server_temporary;
   }
   return ErrorCode::server_temporary;

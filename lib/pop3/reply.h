@@ -29,7 +29,8 @@ std::optional<StatusLine> parse_status_line(std::string_view line, bool lenient,
 
 enum class RefusedStep { greeting, login, other };
 
-// What a refusal (-ERR) means: the response code if there is one, else the words that old servers use, else the step it came at.
+// What a refusal (-ERR) means: the response code if there is a known one, else the words (refusal_words.h), else the step it came at. At the login
+// that is login_unclear: the server gives no reason, and counts perhaps.
 ErrorCode classify_refusal(const StatusLine& line, RefusedStep step);
 
 // "the server said: -ERR [AUTH] no", masked and escaped.

@@ -10,6 +10,7 @@ namespace {
 bool lies_with_server(ErrorCode code) {
   switch (classify(code)) {
     case Outcome::login_refused:
+    case Outcome::login_unclear:
     case Outcome::host_unknown:
     case Outcome::permanent: return true;
     case Outcome::lasting:
@@ -24,20 +25,25 @@ bool lies_with_server(ErrorCode code) {
   return false;
 }
 
+bool is_refusal(Outcome outcome) { return outcome == Outcome::login_refused || outcome == Outcome::login_unclear; }
+
+bool refused_login(const Standing& standing) { return standing.last_error && is_refusal(classify(*standing.last_error)); }
+
 }  // namespace
 
 bool left_to_operator(const Standing& standing, WallTime now) {
   if (!standing.last_error || !lies_with_server(*standing.last_error)) return false;
-  if (!standing.needs_operator && *standing.last_error != ErrorCode::login_refused) return false;
+  if (!standing.needs_operator && !refused_login(standing)) return false;
   return standing.next_sync ? now < *standing.next_sync : standing.needs_operator;
 }
 
 AccountPlan::AccountPlan(const Account& account, WallTime wall, SteadyTime now) : login_delay_(account.login_delay) {
-  if (const Standing& standing = account.standing; standing.needs_operator || standing.last_error == ErrorCode::login_refused) {
+  if (const Standing& standing = account.standing; standing.needs_operator || refused_login(standing)) {
     needs_operator_ = standing.needs_operator;
-    refused_ = standing.last_error == ErrorCode::login_refused;
+    refused_ = refused_login(standing);
     failures_ = standing.failures;
-    if (standing.last_error) times_[static_cast<std::size_t>(classify(*standing.last_error))] = standing.failures;
+    // Refusals are counted one by one in the state, and come with the next one.
+    if (standing.last_error && !refused_) times_[static_cast<std::size_t>(classify(*standing.last_error))] = standing.failures;
   }
   if (!account.last_login || login_delay_ <= std::chrono::seconds(0)) return;
   // A last login in the future is a wall clock that was set back: wait the whole delay, not for years.
@@ -54,7 +60,7 @@ std::optional<SteadyTime> AccountPlan::record(const Result& result, std::chrono:
   unsigned& times = times_[static_cast<std::size_t>(outcome)];
   ++times;
   // A secret is not better for having been refused elsewhere, or before a reload: that buys one try, not three.
-  if (outcome == Outcome::login_refused) times = std::max(times, result.refusals);
+  if (is_refusal(outcome)) times = std::max(times, result.refusals);
   const NextAttempt next = next_attempt({.outcome = outcome,
                                          .times = times,
                                          .interval = interval,
@@ -67,7 +73,7 @@ std::optional<SteadyTime> AccountPlan::record(const Result& result, std::chrono:
   }
   if (outcome != Outcome::success && outcome != Outcome::lock_held && outcome != Outcome::login_delay) ++failures_;
   needs_operator_ = needs_operator_ || next.needs_operator;
-  refused_ = outcome == Outcome::login_refused;
+  refused_ = is_refusal(outcome);
   if (!next.delay) return std::nullopt;
   return allowed(now + *next.delay);
 }

@@ -45,7 +45,7 @@ struct Result {
   std::optional<ErrorCode> error = {};  // empty: success
   std::chrono::seconds login_delay{};   // LOGIN-DELAY as the server announced it, 0: not told
   bool secret_worked = false;           // the server has accepted this very secret, in this session or before
-  unsigned refusals = 0;                // of this secret so far, if somebody counts them over all processes
+  unsigned refusals = 0;                // logins with this secret, clear and unclear alike, if somebody counts them over all processes
 };
 
 class AccountPlan {

@@ -28,6 +28,7 @@ Outcome classify(ErrorCode code) {
     case ErrorCode::login_delay: return Outcome::login_delay;
     case ErrorCode::lock_held: return Outcome::lock_held;
     case ErrorCode::login_refused: return Outcome::login_refused;
+    case ErrorCode::login_unclear: return Outcome::login_unclear;
     // Disks come back, passwords are unlocked, `popsync rename` is run in another terminal: somebody repaired it and expects the daemon to
     // notice. To look is cheap, no server is asked before all of this is in order.
     case ErrorCode::configuration:
@@ -85,12 +86,20 @@ milliseconds around(seconds delay, double random) { return scaled(delay, 0.95 + 
 
 milliseconds ordinary_backoff(const Situation& s) { return shortened(doubled(kBackoffFirst, s.times, std::max(kBackoffMax, s.interval)), s.random); }
 
+NextAttempt seldom(const Situation& s, bool first) { return {around(std::max(first ? kRefusedFirst : kRefusedNext, s.interval), s.random), true}; }
+
 // A secret that has worked is refused mostly by a server in trouble (and says so with the code for a wrong password), so go on, slowly. One that
 // never worked is wrong: more tries only lock the account.
 NextAttempt after_refusal(const Situation& s) {
-  if (s.secret_worked) return {around(std::max(s.times <= 1 ? kRefusedFirst : kRefusedNext, s.interval), s.random), true};
+  if (s.secret_worked) return seldom(s, s.times <= 1);
   if (s.times >= kRefusalsMax) return {std::nullopt, true};
   return {ordinary_backoff(s), false};
+}
+
+// It may pass, and it may be a count at the provider that ends with a locked account: a few tries, then as seldom as with a secret that has worked.
+NextAttempt after_unclear_refusal(const Situation& s) {
+  if (s.times < kUnclearRefusalsMax) return {ordinary_backoff(s), false};
+  return seldom(s, s.times == kUnclearRefusalsMax);
 }
 
 NextAttempt undelayed_by_login(const Situation& s) {
@@ -107,6 +116,7 @@ NextAttempt undelayed_by_login(const Situation& s) {
       return {shortened(doubled(kLoginDelayFirst, s.times, std::max(kBackoffMax, s.interval)), s.random), false};
     case Outcome::lock_held: return {shortened(doubled(kLockHeldFirst, s.times, kLockHeldMax), s.random), false};
     case Outcome::login_refused: return after_refusal(s);
+    case Outcome::login_unclear: return after_unclear_refusal(s);
     case Outcome::local: return {around(kLocalDelay, s.random), true};
     // Somebody must look, but a hotel's network also answers with its own certificate, and a certificate is renewed overnight: a whole day
     // without mail after one such answer is too long, a session a minute for weeks too many.

@@ -20,11 +20,12 @@ enum class Outcome {
   login_delay,    // [LOGIN-DELAY]: the server wants more time between logins
   lock_held,      // another popsync works on the account: nothing was tried
   login_refused,  // the server did not take user and secret
+  login_unclear,  // it took no login, and gave no reason: the secret, a limit, its own trouble
   local,          // configuration, secret, mailstore or state, found before a server was asked: cheap to look again
   lasting,        // certificate, TLS, another protocol, a failing disk: trying costs something and helps only once something has changed
   permanent,      // [SYS/PERM]
 };
-constexpr std::size_t kOutcomes = 10;
+constexpr std::size_t kOutcomes = 11;
 
 constexpr std::chrono::seconds kBackoffFirst{30};
 constexpr std::chrono::seconds kBackoffMax = std::chrono::minutes(30);  // or the interval, if that is longer
@@ -33,7 +34,8 @@ constexpr std::chrono::seconds kInUseMax = std::chrono::minutes(10);  // servers
 constexpr std::chrono::seconds kLoginDelayFirst = std::chrono::minutes(5);
 constexpr std::chrono::seconds kLockHeldFirst{30};
 constexpr std::chrono::seconds kLockHeldMax = std::chrono::minutes(5);
-constexpr unsigned kRefusalsMax = 3;  // of a secret that never worked; many providers lock an account after five
+constexpr unsigned kRefusalsMax = 3;         // of a secret that never worked; many providers lock an account after five
+constexpr unsigned kUnclearRefusalsMax = 6;  // so many at the ordinary pace, within half an hour: what passes soon has passed by then
 constexpr std::chrono::seconds kRefusedFirst = std::chrono::hours(1);
 constexpr std::chrono::seconds kRefusedNext = std::chrono::hours(6);
 constexpr std::chrono::seconds kLocalDelay = std::chrono::minutes(5);
@@ -46,7 +48,7 @@ Outcome classify(ErrorCode code);
 
 struct Situation {
   Outcome outcome = Outcome::success;
-  unsigned times = 1;  // sessions since the last success that ended so, this one included
+  unsigned times = 1;  // sessions since the last success that ended so, this one included; of a login: refusals of any kind
   std::chrono::seconds interval = std::chrono::minutes(5);
   std::chrono::seconds login_delay{};  // the server's LOGIN-DELAY, 0 if it has none
   bool secret_worked = false;          // the server has accepted this very secret before

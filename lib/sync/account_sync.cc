@@ -104,7 +104,8 @@ class AccountSync {
   void count_refusal() {
     if (account_->tried_with != request_.tried_with) account_->refusals = 0;
     account_->tried_with = request_.tried_with;
-    if (report_.error->code() == ErrorCode::login_refused) ++account_->refusals;
+    // A provider counts them alike, whatever it says.
+    if (const ErrorCode code = report_.error->code(); code == ErrorCode::login_refused || code == ErrorCode::login_unclear) ++account_->refusals;
     report_.refusals = account_->refusals;
   }
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Every case of docs/protocol.md has a test that names it, or a reason in docs/testing.md why it has none; and neither names a case that is not
-// there.
+// there. The words of its tables are those that the program looks for.
 #include <gmock/gmock.h>
 
 #include "docs/text.h"
+#include "pop3/refusal_words.h"
 
 namespace popsync::docs {
 namespace {
@@ -89,6 +90,28 @@ TEST(Protocol, NoOtherCaseIsNamed) {
       for (const int number : numbers_behind(content_of(kRoot / source), R"(protocol\.md )")) EXPECT_TRUE(known.contains(number)) << source;
     }
   }
+}
+
+std::string lower_case(std::string_view text) {
+  std::string out(text);
+  std::ranges::transform(out, out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return out;
+}
+
+std::string refusals_in_words() {
+  const std::string text = content_of(kRoot / "docs/protocol.md");
+  return text.substr(text.find("## Refusals in words"));
+}
+
+TEST(RefusalsInWords, AreThoseOfTheProgramInItsOrder) {
+  std::vector<std::string> documented;
+  for (const std::string& line : lines_of(refusals_in_words())) {
+    if (line.starts_with("| `")) documented.push_back(line);
+  }
+  std::vector<std::string> known;
+  for (const pop3::RefusalPhrase& phrase : pop3::refusal_phrases())
+    known.push_back("| `" + lower_case(phrase.words) + "` | " + std::string(pop3::name_of(phrase.meaning)) + " | " + std::string(phrase.seen) + " |");
+  EXPECT_EQ(documented, known);
 }
 
 }  // namespace

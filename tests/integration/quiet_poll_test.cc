@@ -383,7 +383,7 @@ struct Refusal {
 TEST_F(QuietPoll, ARefusedLoginMeansTheSameWithCommandsBehindIt) {
   for (const bool closes : {false, true}) {
     for (const Refusal& refusal :
-         {Refusal{"-ERR [AUTH] wrong", ErrorCode::login_refused}, Refusal{"-ERR wrong", ErrorCode::login_refused},
+         {Refusal{"-ERR [AUTH] wrong", ErrorCode::login_refused}, Refusal{"-ERR wrong", ErrorCode::login_unclear},
           Refusal{"-ERR [IN-USE] locked", ErrorCode::in_use}, Refusal{"-ERR [SYS/TEMP] later", ErrorCode::server_temporary}}) {
       MaildropServer other;
       SyncInProcess syncs(other);

@@ -69,6 +69,7 @@ TEST(ErrorCode, TheStatusSaysWhatKindOfTroubleItIs) {
       {ErrorCode::not_pop3, 76},
       {ErrorCode::desynchronised, 76},
       {ErrorCode::login_refused, 77},
+      {ErrorCode::login_unclear, 77},
       {ErrorCode::secret_unavailable, 77},
       {ErrorCode::insecure_login, 77},
       {ErrorCode::certificate, 77},

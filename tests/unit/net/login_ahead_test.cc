@@ -76,7 +76,7 @@ std::optional<ErrorCode> expected(const Answers& answers) {
   if (answers.user && answers.pass) return std::nullopt;
   if (answers.pass) return ErrorCode::desynchronised;     // refused and accepted
   if (answers.capa && answers.auth) return std::nullopt;  // the server knows AUTH by now
-  return ErrorCode::login_refused;
+  return ErrorCode::login_unclear;
 }
 
 constexpr pop3::MessageNumber kLast{2};

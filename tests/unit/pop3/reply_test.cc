@@ -117,9 +117,12 @@ TEST(Refusal, MeansWhatItsCodeElseItsWordsElseItsStepSays) {
       {"-ERR Please try again later", server_temporary, server_temporary, server_temporary},
       {"-ERR temporarily unavailable", server_temporary, server_temporary, server_temporary},
       // the step decides (3, 40)
-      {"-ERR", greeting_refused, login_refused, server_temporary},
-      {"-ERR no", greeting_refused, login_refused, server_temporary},
-      {"-ERR [X-UNKNOWN] no", greeting_refused, login_refused, server_temporary},
+      {"-ERR", greeting_refused, login_unclear, server_temporary},
+      {"-ERR no", greeting_refused, login_unclear, server_temporary},
+      {"-ERR [X-UNKNOWN] no", greeting_refused, login_unclear, server_temporary},
+      {"-ERR bad password", greeting_refused, login_refused, server_temporary},
+      {"-ERR Too many failed logins", greeting_refused, login_refused, server_temporary},
+      {"-ERR Login failed, try again later", greeting_refused, login_unclear, server_temporary},
   };
   for (const Row& row : table) {
     const StatusLine line = parse_status_line(row.line, false, false).value();

@@ -90,6 +90,33 @@ TEST(AccountPlan, RefusalsOfOtherProcessesCount) {
   EXPECT_EQ(record(plan, {.error = ErrorCode::login_refused, .refusals = 4}), std::nullopt);
 }
 
+TEST(AccountPlan, UnclearRefusalsOfOtherProcessesCount) {
+  AccountPlan plan = fresh();
+  EXPECT_LE(record(plan, {.error = ErrorCode::login_unclear, .secret_worked = true, .refusals = 5}), kNow + 10min);
+  EXPECT_FALSE(plan.needs_operator());
+  EXPECT_TRUE(plan.refused());
+  EXPECT_EQ(record(plan, {.error = ErrorCode::login_unclear, .secret_worked = true, .refusals = 6}), kNow + 1h);
+  EXPECT_TRUE(plan.needs_operator());
+  EXPECT_EQ(record(plan, {.error = ErrorCode::login_unclear, .secret_worked = true, .refusals = 7}), kNow + 6h);
+}
+
+// A provider counts them alike.
+TEST(AccountPlan, UnclearRefusalsCountForAClearOne) {
+  AccountPlan plan = fresh();
+  record(plan, {.error = ErrorCode::login_unclear, .refusals = 1});
+  record(plan, {.error = ErrorCode::login_unclear, .refusals = 2});
+  EXPECT_EQ(record(plan, {.error = ErrorCode::login_refused, .refusals = 3}), std::nullopt);
+}
+
+TEST(AccountPlan, FailuresOfTheNetworkAreNoRefusalsBehindARestart) {
+  for (const ErrorCode code : {ErrorCode::login_refused, ErrorCode::login_unclear}) {
+    const Account account{.name = "work", .standing = {.failures = 9, .last_error = code, .next_sync = kWall}};
+    AccountPlan plan(account, kWall, kNow);
+    EXPECT_LE(record(plan, {.error = code, .refusals = 2}), kNow + 1min);
+    EXPECT_FALSE(plan.needs_operator());
+  }
+}
+
 TEST(AccountPlan, TroubleReachesOverARestart) {
   const Account account{.name = "work", .standing = {.needs_operator = true, .failures = 2, .last_error = ErrorCode::certificate}};
   AccountPlan plan(account, kWall, kNow);
@@ -110,6 +137,9 @@ TEST(LeftToOperator, IsWhatNeedsOneUntilItsTimeHasCome) {
   EXPECT_FALSE(left({.failures = 1, .last_error = ErrorCode::login_refused, .next_sync = kWall}));
   EXPECT_FALSE(left({.failures = 1, .last_error = ErrorCode::login_refused}));
   EXPECT_FALSE(left({.failures = 1, .last_error = ErrorCode::network, .next_sync = kWall + 1s}));
+  EXPECT_TRUE(left({.failures = 1, .last_error = ErrorCode::login_unclear, .next_sync = kWall + 1s}));
+  EXPECT_FALSE(left({.failures = 1, .last_error = ErrorCode::login_unclear, .next_sync = kWall}));
+  EXPECT_TRUE(left({.needs_operator = true, .last_error = ErrorCode::login_unclear, .next_sync = kWall + 1s}));
   // Trouble on this machine, and what passes by itself.
   EXPECT_FALSE(left({.needs_operator = true, .last_error = ErrorCode::io_error, .next_sync = kWall + 1h}));
   EXPECT_FALSE(left({.needs_operator = true, .last_error = ErrorCode::network, .next_sync = kWall + 1h}));

@@ -38,6 +38,7 @@ TEST(Backoff, EveryErrorHasItsOutcome) {
       {ErrorCode::login_delay, Outcome::login_delay},
       {ErrorCode::lock_held, Outcome::lock_held},
       {ErrorCode::login_refused, Outcome::login_refused},
+      {ErrorCode::login_unclear, Outcome::login_unclear},
       // on this machine
       {ErrorCode::configuration, Outcome::local},
       {ErrorCode::account_identity, Outcome::local},
@@ -151,6 +152,26 @@ TEST(Backoff, SecretThatHasWorkedIsTriedAfterOneHourThenEverySix) {
   EXPECT_EQ(refused(1), (NextAttempt{1h, true}));
   EXPECT_EQ(refused(2), (NextAttempt{6h, true}));
   EXPECT_EQ(refused(50), (NextAttempt{6h, true}));
+}
+
+TEST(Backoff, UnclearRefusalIsTriedSixTimesThenAfterAnHourThenEverySixWhateverTheSecret) {
+  for (const bool worked : {false, true}) {
+    const auto refused = [worked](unsigned times) {
+      return next_attempt({.outcome = Outcome::login_unclear, .times = times, .secret_worked = worked});
+    };
+    for (unsigned times = 1; times < kUnclearRefusalsMax; ++times) {
+      ASSERT_TRUE(refused(times).delay);
+      EXPECT_LE(*refused(times).delay, 8min);
+      EXPECT_FALSE(refused(times).needs_operator);
+    }
+    EXPECT_EQ(refused(kUnclearRefusalsMax), (NextAttempt{1h, true}));
+    EXPECT_EQ(refused(kUnclearRefusalsMax + 1), (NextAttempt{6h, true}));
+    EXPECT_EQ(refused(4'000'000'000U), (NextAttempt{6h, true}));
+  }
+}
+
+TEST(Backoff, SeldomTriedAccountIsNotTriedMoreOftenForARefusal) {
+  EXPECT_EQ(next_attempt({.outcome = Outcome::login_unclear, .times = 6, .interval = 12h}), (NextAttempt{12h, true}));
 }
 
 TEST(Backoff, LocalTroubleIsLookedAtEveryFiveMinutesAndNeedsAnOperator) {
