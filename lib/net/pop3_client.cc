@@ -17,6 +17,8 @@ using pop3::RefusedStep;
 using pop3::StatusLine;
 using pop3::Verb;
 
+constexpr pop3::MessageNumber kFirst{1};
+
 [[noreturn]] void refuse(const StatusLine& line, RefusedStep step, const std::string& what, const std::string& hint = {}) {
   throw Error(pop3::classify_refusal(line, step), what + ": " + pop3::quoted(line), hint);
 }
@@ -34,6 +36,8 @@ std::string login_hint(ErrorCode code, const StatusLine& answer) {
   return "check user and password; many providers want an app password for POP3, and POP3 switched on in their settings";
 }
 
+bool says_empty(const StatusLine& answer) { return !answer.ok() && answer.response_code.empty() && pop3::says_empty_maildrop(answer.text); }
+
 // Takes the lines of UIDL and LIST as they come: a listing of a million messages is never held as text.
 class ListingSink : public pop3::ReplySink {
  public:
@@ -41,6 +45,7 @@ class ListingSink : public pop3::ReplySink {
     (verb == Verb::uidl ? uidl_ : verb == Verb::list ? list_ : uidl_one_) = line;
   }
   void line(Verb verb, std::string_view text) override {
+    listed_ = true;
     if (verb == Verb::uidl) {
       builder_.add_unique_id_line(text);
     } else {
@@ -53,12 +58,15 @@ class ListingSink : public pop3::ReplySink {
   [[nodiscard]] const StatusLine& uidl() const { return uidl_; }
   [[nodiscard]] const StatusLine& list() const { return list_; }
   [[nodiscard]] const StatusLine& uidl_one() const { return uidl_one_; }
+  // A line came, whatever it says.
+  [[nodiscard]] bool listed() const { return listed_; }
   [[nodiscard]] MaildropListing finish(bool unique_ids) {
     return {.entries = builder_.finish(unique_ids), .unique_ids = unique_ids, .unusable_lines = builder_.unusable_lines()};
   }
 
  private:
   pop3::ListingBuilder builder_;
+  bool listed_ = false;
   StatusLine uidl_;
   StatusLine list_;
   StatusLine uidl_one_;
@@ -314,9 +322,36 @@ std::optional<MaildropListing> Pop3Client::listing_of(pop3::MessageNumber first,
   return listing;
 }
 
-MaildropListing Pop3Client::listing(Beside beside, const std::function<void()>& meanwhile) {
-  constexpr pop3::MessageNumber kFirst{1};
+MaildropListing Pop3Client::listing(Beside beside, const std::function<void()>& meanwhile, const std::optional<pop3::DropListing>& told) {
+  if (capabilities_.refuses_empty && is_empty(told)) {
+    if (meanwhile) meanwhile();
+    return {};
+  }
   ListingSink sink;
+  ask_for_listing(sink, beside, meanwhile);
+  // A mail store that is not there must not look like an empty maildrop: the words alone prove nothing.
+  const bool empty = (says_empty(sink.list()) || says_empty(sink.uidl())) && !sink.listed() && is_empty(told);
+  if (empty) capabilities_.refuses_empty = true;
+  if (!sink.list().ok() && !(empty && says_empty(sink.list()))) refuse(sink.list(), RefusedStep::other, "LIST refused");
+  if (sink.uidl().ok() || (empty && says_empty(sink.uidl()))) {
+    MaildropListing listing = sink.finish(true);
+    const auto& entries = listing.entries;
+    const bool has_first = !entries.empty() && entries.front().number == kFirst;
+    listing.answers_unique_id = has_first && unique_id_in(sink.uidl_one(), kFirst) == entries.front().uid;
+    return listing;
+  }
+  // Announced and refused passes by itself; going on without unique-ids would fetch everything again.
+  if (capabilities_.uidl) refuse(sink.uidl(), RefusedStep::other, "UIDL refused although the server announces it");
+  return sink.finish(false);
+}
+
+bool Pop3Client::is_empty(const std::optional<pop3::DropListing>& told) {
+  constexpr pop3::MessageNumber kNone{0};
+  const auto drop = told ? told : glance_from(kNone, ask(glance_commands(kNone))).drop;
+  return drop && drop->count == 0;
+}
+
+void Pop3Client::ask_for_listing(pop3::ReplySink& sink, Beside beside, const std::function<void()>& meanwhile) {
   const Command uidl{.verb = Verb::uidl, .argument = {}};
   const Command list{.verb = Verb::list, .argument = {}};
   connection_.expect_silence();
@@ -334,17 +369,6 @@ MaildropListing Pop3Client::listing(Beside beside, const std::function<void()>& 
     connection_.flush();
     connection_.receive_all(sink);
   }
-  if (!sink.list().ok()) refuse(sink.list(), RefusedStep::other, "LIST refused");
-  if (sink.uidl().ok()) {
-    MaildropListing listing = sink.finish(true);
-    const auto& entries = listing.entries;
-    const bool has_first = !entries.empty() && entries.front().number == kFirst;
-    listing.answers_unique_id = has_first && unique_id_in(sink.uidl_one(), kFirst) == entries.front().uid;
-    return listing;
-  }
-  // Announced and refused passes by itself; going on without unique-ids would fetch everything again.
-  if (capabilities_.uidl) refuse(sink.uidl(), RefusedStep::other, "UIDL refused although the server announces it");
-  return sink.finish(false);
 }
 
 pop3::DropListing Pop3Client::stat() {

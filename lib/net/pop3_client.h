@@ -81,8 +81,10 @@ class Pop3Client {
   Glance glance(pop3::MessageNumber last);
 
   // UIDL and LIST, in one write where PIPELINING holds; `beside` them UIDL 1 then. `meanwhile` is called while the answers are under way. UIDL
-  // refused although it was announced is server_temporary, not "no UIDL".
-  MaildropListing listing(Beside beside = Beside::nothing, const std::function<void()>& meanwhile = {});
+  // refused although it was announced is server_temporary, not "no UIDL". A refusal that says "no messages" where STAT says 0 is an empty maildrop;
+  // a server that is known for it is asked STAT first, and then perhaps nothing else. `told`: what STAT said in this session.
+  MaildropListing listing(Beside beside = Beside::nothing, const std::function<void()>& meanwhile = {},
+                          const std::optional<pop3::DropListing>& told = {});
   // The same of some messages only, by UIDL n and LIST n. At most kListedOneByOneMax. Empty if an answer is not what was asked for.
   std::optional<MaildropListing> listing_of(pop3::MessageNumber first, std::uint32_t count);
   pop3::DropListing stat();
@@ -124,6 +126,8 @@ class Pop3Client {
   pop3::StatusLine say_ahead(const auth::LoginCommands& commands, const std::optional<pop3::MessageNumber>& glance_at);
   bool announces_other_logins();
   std::vector<pop3::StatusLine> ask(const std::vector<pop3::Command>& commands);
+  bool is_empty(const std::optional<pop3::DropListing>& told);
+  void ask_for_listing(pop3::ReplySink& sink, Beside beside, const std::function<void()>& meanwhile);
 
   Connection connection_;
   std::string greeting_text_;

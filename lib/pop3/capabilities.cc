@@ -10,7 +10,9 @@
 namespace popsync::pop3 {
 namespace {
 
-constexpr std::string_view kAnnounced = "CAPA";  // in the text: the command was answered, with whatever
+// In the text alone, whatever a server announces: the command was answered; what was seen.
+constexpr std::string_view kAnnounced = "CAPA";
+constexpr std::string_view kRefusesEmpty = "REFUSES-EMPTY";
 
 std::string upper(std::string_view text) {
   std::string out(text);
@@ -70,6 +72,7 @@ std::string Capabilities::to_text() const {
   say(sasl_plain, "SASL PLAIN");
   if (login_delay) say(true, "LOGIN-DELAY " + std::to_string(login_delay->count()));
   if (expire) say(true, "EXPIRE " + std::to_string(expire->count()));
+  say(refuses_empty, kRefusesEmpty);
   return text;
 }
 
@@ -80,6 +83,7 @@ Capabilities Capabilities::from_text(std::string_view text) {
     const std::string_view line = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
     capabilities.announced = capabilities.announced || line == kAnnounced;
+    capabilities.refuses_empty = capabilities.refuses_empty || line == kRefusesEmpty;
     capabilities.add(line);
   }
   return capabilities;

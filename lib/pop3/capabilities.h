@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What CAPA announced (RFC 2449). Case-blind, unknown capabilities are ignored. A server without CAPA has announced nothing, which says nothing.
+// What CAPA announced (RFC 2449), and one habit that a server shows by itself. Case-blind, unknown capabilities are ignored. A server without CAPA
+// has announced nothing, which says nothing.
 #pragma once
 
 #include <chrono>
@@ -20,6 +21,8 @@ struct Capabilities {
   std::optional<std::chrono::seconds> login_delay;  // LOGIN-DELAY n
   std::optional<std::chrono::days> expire;          // EXPIRE n; NEVER is empty
   std::string implementation;                       // foreign
+  // Never announced, but seen: it answers -ERR to LIST or UIDL of an empty maildrop (protocol.md 54).
+  bool refuses_empty = false;
   bool operator==(const Capabilities&) const = default;
 
   // Reads one line of the list.

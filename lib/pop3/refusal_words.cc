@@ -100,10 +100,38 @@ constexpr auto kRefusals = std::to_array<RefusalPhrase>({
     {"TRY LATER", RefusalMeaning::passes, "small servers"},
 });
 
+constexpr auto kEmpty = std::to_array<std::string_view>({
+    "NO MESSAGES",
+    "NO MAILS",
+    "MAILBOX IS EMPTY",
+    "MAILDROP IS EMPTY",
+    "MAILBOX EMPTY",
+    "MAILDROP EMPTY",
+});
+
+constexpr auto kTrouble = std::to_array<std::string_view>({
+    "CANNOT",
+    "CAN'T",
+    "CAN NOT",
+    "COULD NOT",
+    "COULDN'T",
+    "UNABLE",
+    "FAIL",
+    "ERROR",
+    "UNAVAILABLE",
+    "LOCKED",
+    "MOUNT",
+    "TEMPORAR",
+});
+
 std::string in_upper_case(std::string_view text) {
   std::string out(text);
   std::ranges::transform(out, out.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
   return out;
+}
+
+bool has_any(const std::string& text, std::span<const std::string_view> phrases) {
+  return std::ranges::any_of(phrases, [&](std::string_view words) { return text.find(words) != std::string::npos; });
 }
 
 }  // namespace
@@ -127,6 +155,15 @@ std::optional<RefusalMeaning> meaning_of(std::string_view text) {
   const auto* found = std::ranges::find_if(kRefusals, [&](const RefusalPhrase& phrase) { return upper.find(phrase.words) != std::string::npos; });
   if (found == kRefusals.end()) return std::nullopt;
   return found->meaning;
+}
+
+std::span<const std::string_view> empty_maildrop_phrases() { return kEmpty; }
+
+std::span<const std::string_view> listing_trouble_words() { return kTrouble; }
+
+bool says_empty_maildrop(std::string_view text) {
+  const std::string upper = in_upper_case(text);
+  return has_any(upper, kEmpty) && !has_any(upper, kTrouble);
 }
 
 }  // namespace popsync::pop3

@@ -34,4 +34,10 @@ std::string_view name_of(RefusalMeaning meaning);
 // Empty: none of the phrases.
 std::optional<RefusalMeaning> meaning_of(std::string_view text);
 
+// The words with which servers refuse to list a maildrop that has no messages. They prove nothing before STAT has said 0.
+std::span<const std::string_view> empty_maildrop_phrases();
+// Words that tell of trouble: beside them the phrases above do not count ("no messages: cannot open the mailbox").
+std::span<const std::string_view> listing_trouble_words();
+bool says_empty_maildrop(std::string_view text);
+
 }  // namespace popsync::pop3

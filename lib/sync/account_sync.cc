@@ -220,6 +220,8 @@ class AccountSync {
     MaildropLook seen = MarkerMemory(*account_).look(
         {.client = client, .store = services_.store, .clock = services_.clock, .settings = settings_, .account = *account_, .meanwhile = meanwhile},
         last);
+    // Shown by the listing, behind the opening that keeps what was announced.
+    if (server_.capabilities) server_.capabilities->after_login = client.capabilities().to_text();
     if (seen.listing.unusable_lines > 0) {
       log_warning(settings_.name, counted(seen.listing.unusable_lines, "line") +
                                       " of the server's listing made no sense; those messages are left alone in this session");

@@ -41,7 +41,7 @@ std::optional<MaildropLook> short_look(const LookContext& context, const state::
 }
 
 MaildropLook complete_look(const LookContext& context, const std::optional<pop3::DropListing>& drop) {
-  MaildropLook look{.listing = context.client.listing(context.beside, context.meanwhile), .maildrop = {}, .in_front = {}};
+  MaildropLook look{.listing = context.client.listing(context.beside, context.meanwhile, drop), .maildrop = {}, .in_front = {}};
   look.maildrop = known_listing(look.listing, drop, policy_text(context.settings), context.clock.wall());
   leave_out_first(look.listing, context.settings);
   return look;

@@ -98,6 +98,12 @@ std::string lower_case(std::string_view text) {
   return out;
 }
 
+std::vector<std::string> lower_case(std::span<const std::string_view> phrases) {
+  std::vector<std::string> out;
+  for (const std::string_view words : phrases) out.push_back(lower_case(words));
+  return out;
+}
+
 std::string refusals_in_words() {
   const std::string text = content_of(kRoot / "docs/protocol.md");
   return text.substr(text.find("## Refusals in words"));
@@ -112,6 +118,12 @@ TEST(RefusalsInWords, AreThoseOfTheProgramInItsOrder) {
   for (const pop3::RefusalPhrase& phrase : pop3::refusal_phrases())
     known.push_back("| `" + lower_case(phrase.words) + "` | " + std::string(pop3::name_of(phrase.meaning)) + " | " + std::string(phrase.seen) + " |");
   EXPECT_EQ(documented, known);
+}
+
+TEST(RefusalsInWords, OfAnEmptyMaildropAreThoseOfTheProgram) {
+  std::vector<std::string> known = lower_case(pop3::empty_maildrop_phrases());
+  for (const std::string& word : lower_case(pop3::listing_trouble_words())) known.push_back(word);
+  EXPECT_EQ(matches(refusals_in_words(), "\n- `([^`]+)`"), known);
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A whole session against a server that may say anything: it ends, the secret leaves only where the gate allows it, and a message counts only when
-// its termination octet came and its marker was answered rightly.
+// its termination octet came and its marker was answered rightly. No refusal alone makes a maildrop empty.
 // Input: options of the account, how the server leaves, segment sizes; with a remembered server what it announced, one capability a line, up to an
 // octet 0xff; then what the server says, in turns: behind an octet 0xff it waits until it has been sent something.
 #include <algorithm>
@@ -165,6 +165,7 @@ class Witness : public net::RetrievalSink {
 };
 
 struct Course {
+  bool listed = false;
   net::MaildropListing listing;
   net::Marker marker = net::Marker::unknown;
   std::size_t sent_before = 0;  // octets, before the first RETR
@@ -205,6 +206,7 @@ void converse(MemoryTransport& transport, const Options& options, const net::Ope
     (void)client.stat();
   }
   course.listing = client.listing();
+  course.listed = true;
   const auto& entries = course.listing.entries;
   if (!entries.empty()) {
     course.marker = net::learn_marker(client.connection(), entries.front());
@@ -254,6 +256,18 @@ void check_messages(const MemoryTransport& transport, const Course& course) {
   }
 }
 
+void check_empty_maildrop(const MemoryTransport& transport) {
+  const std::vector<Spoken> all = spoken(transport.sent(), transport.received());
+  const bool told = std::ranges::any_of(all, [](const Spoken& each) {
+    if (!each.status.starts_with("+OK")) return false;
+    if (each.command == "LIST") return true;
+    const auto count = std::min(each.status.find_first_not_of(" \t", 3), each.status.size());
+    const auto drop = each.command == "STAT" ? pop3::parse_drop_listing(std::string_view(each.status).substr(count)) : std::nullopt;
+    return drop && drop->count == 0;
+  });
+  claim(told, "a maildrop is empty only if it was listed so, or STAT says 0");
+}
+
 }  // namespace
 
 void session(std::string_view octets) {
@@ -271,6 +285,7 @@ void session(std::string_view octets) {
     claim(!transport.repeated_in(error.what()), "an error shows no secret that a server repeats");
   }
   if (course.witness) check_messages(transport, course);
+  if (course.listed && course.listing.entries.empty()) check_empty_maildrop(transport);
 }
 
 }  // namespace popsync::fuzz

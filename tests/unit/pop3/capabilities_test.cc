@@ -70,9 +70,12 @@ TEST(Capabilities, TheImplementationIsKeptAsTheServerCallsIt) {
   EXPECT_EQ(of({"IMPLEMENTATION"}).implementation, "");
 }
 
+TEST(Capabilities, WhatIsSeenCannotBeAnnounced) { EXPECT_FALSE(of({"REFUSES-EMPTY", "CAPA"}).refuses_empty); }
+
 TEST(Capabilities, ComeBackFromTheirText) {
   Capabilities all = of({"TOP", "USER", "UIDL", "PIPELINING", "STLS", "SASL PLAIN LOGIN", "LOGIN-DELAY 300", "EXPIRE 31 USER"});
   all.announced = true;
+  all.refuses_empty = true;
   EXPECT_EQ(Capabilities::from_text(all.to_text()), all);
   Capabilities none;
   EXPECT_EQ(Capabilities::from_text(none.to_text()), none);

@@ -121,5 +121,26 @@ TEST(RefusalWords, TextOfNoPhraseHasNoMeaning) {
   for (const char* text : {"", "no", "Ung\xc3\xbcltiges Kennwort", "please call us"}) EXPECT_FALSE(meaning_of(text)) << text;
 }
 
+// protocol.md 54
+TEST(EmptyMaildropWords, AreThoseOfServersAndNoneOfTrouble) {
+  for (const char* text : {"no messages", "No messages found.", "No messages available", "no messages in folder", "No messages, no list, no status",
+                           "There are no messages in your mailbox", "no mails on server", "Mailbox is empty"}) {
+    EXPECT_TRUE(says_empty_maildrop(text)) << text;
+  }
+  for (const char* text : {"", "no", "no such message", "no mailbox for alice here", "mailbox not available", "internal server error",
+                           "no messages: cannot open the mailbox", "no messages could be read: I/O error", "no messages, store not mounted",
+                           "maildrop empty, unable to lock"}) {
+    EXPECT_FALSE(says_empty_maildrop(text)) << text;
+  }
+}
+
+TEST(EmptyMaildropWords, EachCounts) {
+  for (const std::string_view words : empty_maildrop_phrases()) {
+    EXPECT_TRUE(says_empty_maildrop(words)) << words;
+    for (const std::string_view trouble : listing_trouble_words())
+      EXPECT_FALSE(says_empty_maildrop(std::string(words) + " " + std::string(trouble))) << trouble;
+  }
+}
+
 }  // namespace
 }  // namespace popsync::pop3
