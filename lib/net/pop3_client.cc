@@ -261,7 +261,9 @@ StatusLine Pop3Client::say_ahead(const auth::LoginCommands& commands, const std:
   }
   const std::span<const StatusLine> lines(sink.lines());
   for (const StatusLine& line : lines.first(std::min(logins, lines.size()))) {
-    if (!line.ok()) return line;
+    if (line.ok()) continue;
+    lost_behind_refusal_ = failure.has_value();
+    return line;
   }
   if (failure) throw Error(*failure);
   ahead_of_login_ = false;
@@ -271,7 +273,7 @@ StatusLine Pop3Client::say_ahead(const auth::LoginCommands& commands, const std:
 
 // After a refusal, with remembered capabilities: would the login be made of other commands if the server were asked now?
 bool Pop3Client::announces_other_logins() {
-  if (connection_.session().outstanding() > 0) return false;  // out of step
+  if (lost_behind_refusal_ || connection_.session().outstanding() > 0) return false;  // out of step
   try {
     ask_capabilities();
     return capabilities_.announced && capabilities_.sasl_plain != before_login_.sasl_plain;

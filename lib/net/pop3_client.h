@@ -139,6 +139,7 @@ class Pop3Client {
   bool asking_unique_id_ = false;
   bool ahead_of_login_ = false;
   bool went_ahead_ = false;
+  bool lost_behind_refusal_ = false;  // a login was refused, and then the connection broke or fell out of step
   std::optional<Glance> glance_;  // came with the login
 };
 

@@ -108,5 +108,22 @@ TEST(LoginAhead, NoCombinationOfAnswersEndsMoreThanTheSession) {
   }
 }
 
+// What came behind belongs to nothing that was asked, so nothing more may be read as an answer.
+TEST(LoginAhead, IsNotSaidAnewWhereTheRefusalWasOutOfStep) {
+  pop3::Capabilities known;
+  known.announced = known.user = known.top = known.uidl = known.pipelining = true;
+  AnsweringServer server({{"USER", "-ERR no\r\n"},
+                          {"PASS", "-ERR no\r\n"},
+                          {"STAT", "-ERR no\r\n"},
+                          {"UIDL", "-ERR no\r\nK"},
+                          {"CAPA", "+OK\r\nSASL PLAIN\r\nUSER\r\n.\r\n"},
+                          {"AUTH", "+OK\r\n"}});
+  Pop3Client client(server, system_clock(), {});
+  EXPECT_THROW(client.open({.user = "alice"}, [] { return std::string_view("open-sesame"); },
+                           {.known = KnownServer{.before_login = known, .after_login = known}, .ahead = true, .glance_at = kLast}),
+               Error);
+  EXPECT_THAT(server.said, testing::ElementsAre("USER", "PASS", "STAT", "UIDL"));
+}
+
 }  // namespace
 }  // namespace popsync::net
