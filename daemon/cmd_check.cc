@@ -139,6 +139,8 @@ class AccountCheck {
   void mailstore() {
     const sync::MailstoreTarget target = mailstore_target(account_);
     const std::string path = escaped(target.path);
+    // The next sync takes the id that the Maildir has for it: as if there were no row yet.
+    if (stored_ && !sync::id_to_take(*store_, real_fs(), sync::configured_mailstore(sync_settings(account_)), *stored_).empty()) stored_.reset();
     const bool used = stored_ && sync::known_mailstore(*store_, real_fs(), *stored_, target);
     if (const auto holder = stored_ ? state::account_holder(store_->directory(), stored_->id) : std::nullopt; used && holder) {
       good("mailstore", path + " is in use, " + state::describe(*holder));

@@ -279,6 +279,7 @@ int cmd_sync(Program& program) {
     report.account = hung.account;
     report.result = sync::SyncResult::error;
     report.error = does_not_answer(hung.path, hung.since);
+    record_unanswered(*store, *program.config.find(hung.account), names, *report.error);
     teller.tell(std::move(report));
   }
   tell_daemon(store->directory());

@@ -11,6 +11,9 @@
 #include "base/random.h"
 #include "schedule/scheduler.h"
 #include "state/transaction.h"
+#include "sync/account_identity.h"
+#include "sync/lost_state.h"
+#include "sync/outcome.h"
 
 namespace popsync {
 namespace {
@@ -90,6 +93,21 @@ void record_plan(state::StateStore& store, const config::Account& account, const
     transaction.commit();
   } catch (const Error& error) {
     log_warning(account.name, error.what());
+  }
+}
+
+void record_unanswered(state::StateStore& store, const config::Account& account, const std::vector<std::string>& configured_names,
+                       const Error& error) {
+  sync::SyncReport report;
+  report.account = account.name;
+  report.result = sync::SyncResult::error;
+  report.error = error;
+  try {
+    const state::AccountRow row = sync::resolve_account(store, sync::configured_mailstore(sync_settings(account)).account, configured_names);
+    const state::ServerMemory server = store.server_memory(row.id);
+    sync::record_outcome(store, system_clock(), {row, server}, {row, server}, report);
+  } catch (const Error& trouble) {
+    log_warning(account.name, trouble.what());
   }
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "config/config.h"
@@ -25,6 +26,11 @@ Error left_out(const state::AccountRow& row);
 // A one-pass sync of the account has ended: if it needs an operator, or did, or its login was refused, the state tells when it is to be tried again,
 // as the daemon's plans do. `before`: as it stood; empty if the sync named it, which is an operator's word. Trouble with the state is logged.
 void record_plan(state::StateStore& store, const config::Account& account, const schedule::Standing& before, const sync::SyncReport& report);
+
+// The session of an account did not begin or did not end, because its file system does not answer: recorded in its place, for `status`. Touches no
+// mailstore. Trouble with the state is logged.
+void record_unanswered(state::StateStore& store, const config::Account& account, const std::vector<std::string>& configured_names,
+                       const Error& error);
 
 // An operator's command has set things right for the account: the next sync is not kept from it.
 void forgive(state::StateStore& store, const std::string& account_name);

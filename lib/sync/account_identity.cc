@@ -21,8 +21,7 @@ bool same_host(const std::string& left, const std::string& right) { return ::str
 
 bool knows_nothing(state::StateStore& store, const std::string& id) { return store.seen_count(id) == 0 && store.held(id).empty(); }
 
-void record(state::StateStore& store, AccountDecision& decision, const std::function<std::string()>& remembered_id) {
-  if (decision.match == AccountMatch::fresh && remembered_id) decision.row.id = remembered_id();
+void record(state::StateStore& store, AccountDecision& decision) {
   if (decision.row.id.empty()) decision.row.id = to_hex(random_octets(8));
   std::optional<state::FileLock> idle;
   if (!decision.replaces.empty()) {
@@ -98,8 +97,7 @@ void refuse_conflict(const std::string& name, const std::string& user, const sta
   throw stopped_by_other_user(name, user, stored);
 }
 
-state::AccountRow resolve_account(state::StateStore& store, const ConfiguredAccount& account, std::span<const std::string> configured,
-                                  const std::function<std::string()>& remembered_id) {
+state::AccountRow resolve_account(state::StateStore& store, const ConfiguredAccount& account, std::span<const std::string> configured) {
   // The usual case costs one look, however many accounts there are.
   const auto named = store.account_named(account.name);
   if (named && named->user == account.user && named->host == account.host && named->port == account.port) return *named;
@@ -109,7 +107,7 @@ state::AccountRow resolve_account(state::StateStore& store, const ConfiguredAcco
     log_info(account.name, "continues the state of the account " + decision.old_name + ", which has the same host and user");
   }
   try {
-    record(store, decision, remembered_id);
+    record(store, decision);
     return decision.row;
   } catch (const Error&) {
     // Another popsync may have made the row since we looked; names are unique.
@@ -118,6 +116,8 @@ state::AccountRow resolve_account(state::StateStore& store, const ConfiguredAcco
     return again.row;
   }
 }
+
+bool has_done_nothing(state::StateStore& store, const std::string& id) { return store.mailstores(id).empty() && knows_nothing(store, id); }
 
 bool is_remembered_as(const delivery::MailstoreId::Account& line, std::span<const delivery::MailstoreId::Account> lines,
                       const ConfiguredAccount& account) {

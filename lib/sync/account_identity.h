@@ -5,7 +5,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <span>
 #include <string>
 
@@ -51,10 +50,12 @@ std::string other_account_hint(const std::string& name);
 Stopped stopped_by_other_user(const std::string& name, const std::string& user, const state::AccountRow& stored);
 [[noreturn]] void refuse_conflict(const std::string& name, const std::string& user, const state::AccountRow& stored);
 
-// Decides and records. Throws Error account_identity at a conflict. `remembered_id`: asked for the id of an account that is new to the database; a
-// random one is made where it is not given, or says nothing.
-state::AccountRow resolve_account(state::StateStore& store, const ConfiguredAccount& account, std::span<const std::string> configured,
-                                  const std::function<std::string()>& remembered_id = {});
+// Decides and records. Throws Error account_identity at a conflict. Touches no mailstore, so whatever then stops the account can be recorded. One
+// that is new to the database gets a random id (lost_state.h may replace it).
+state::AccountRow resolve_account(state::StateStore& store, const ConfiguredAccount& account, std::span<const std::string> configured);
+
+// Has the account stored, held and marked nothing, and used no mailstore? Then nothing but the row itself has its id.
+bool has_done_nothing(state::StateStore& store, const std::string& id);
 
 // Of the accounts that the id file of a Maildir tells, does `line` mean this one? By host and user, and by the port where several have these.
 bool is_remembered_as(const delivery::MailstoreId::Account& line, std::span<const delivery::MailstoreId::Account> lines,

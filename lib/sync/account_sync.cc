@@ -50,13 +50,15 @@ class AccountSync {
 
   // The story.
   void run() {
-    account_ = resolve_remembered(services_.store, services_.fs, configured_mailstore(settings_), services_.configured_names);
+    account_ = resolve_account(services_.store, configured_mailstore(settings_).account, services_.configured_names);
     report_.secret_worked = account_->secret_worked;
-    const state::FileLock lock = state::lock_account(services_.store.directory(), account_->id, services_.command, request_.lock_wait, request_.stop);
+    const state::FileLock lock = lock_account(account_->id);
     stored_ = services_.store.account(account_->id);
     if (!stored_ || stored_->user != settings_.login.user)
       throw Error(ErrorCode::lock_held, "the account was changed by another popsync meanwhile", "try again");
     account_ = stored_;
+    // From here on every outcome is recorded, also that the mailstore cannot be looked at.
+    const std::optional<state::FileLock> remembered = take_remembered_id();
     records_.emplace(services_.store, services_.clock, settings_, *account_);
     deletion_.emplace(*records_, settings_.name);
     follow_moved_mailstore(services_.store, services_.fs, *account_, settings_.mailstore);
@@ -94,6 +96,19 @@ class AccountSync {
   }
 
  private:
+  [[nodiscard]] state::FileLock lock_account(const std::string& id) const {
+    return state::lock_account(services_.store.directory(), id, services_.command, request_.lock_wait, request_.stop);
+  }
+
+  // A Maildir that was filled under a lost state may name the account. Gives the lock of the id that it has then.
+  std::optional<state::FileLock> take_remembered_id() {
+    const std::string id = id_to_take(services_.store, services_.fs, configured_mailstore(settings_), *account_);
+    if (id.empty()) return std::nullopt;
+    std::optional<state::FileLock> lock(lock_account(id));
+    account_ = stored_ = take_id(services_.store, *account_, id);
+    return lock;
+  }
+
   // The daemon meets here that the clock was put right while it ran.
   void bring_times_back() {
     services_.store.note_clock(services_.clock.reading());

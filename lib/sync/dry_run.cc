@@ -105,6 +105,7 @@ DryRun plan_account(state::StateStore* store, const Clock& clock, const SyncRequ
     if (!account.id.empty()) {
       lock = state::lock_account(store->directory(), account.id, command, request.lock_wait, request.stop);
       rows = store->messages(account.id);
+      if (!id_to_take(*store, real_fs(), configured_mailstore(settings), account).empty()) account.id.clear();  // as if it had no row yet
     }
   }
   refuse_stopped(store, settings, account);

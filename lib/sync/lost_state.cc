@@ -6,8 +6,11 @@
 #include "base/error.h"
 #include "base/escape.h"
 #include "base/log.h"
+#include "base/stop_signal.h"
 #include "delivery/maildir.h"
+#include "state/account_lock.h"
 #include "state/install.h"
+#include "state/transaction.h"
 
 namespace popsync::sync {
 namespace {
@@ -58,9 +61,32 @@ std::string remembered_id(state::StateStore& store, Fs& fs, const ConfiguredMail
   return {};
 }
 
+std::string id_to_take(state::StateStore& store, Fs& fs, const ConfiguredMailstore& mailstore, const state::AccountRow& account) {
+  return has_done_nothing(store, account.id) ? remembered_id(store, fs, mailstore) : "";
+}
+
+state::AccountRow take_id(state::StateStore& store, const state::AccountRow& account, const std::string& id) {
+  state::AccountRow row = account;
+  row.id = id;
+  auto transaction = store.begin();
+  transaction.forget_account(account.id);  // names are unique
+  transaction.insert_account(row);
+  transaction.update_account(row);
+  transaction.set_plan(row.name, row.next_sync, row.next_sync_delay, row.needs_operator);
+  transaction.commit();
+  return row;
+}
+
 state::AccountRow resolve_remembered(state::StateStore& store, Fs& fs, const ConfiguredMailstore& mailstore,
                                      std::span<const std::string> configured) {
-  return resolve_account(store, mailstore.account, configured, [&] { return remembered_id(store, fs, mailstore); });
+  state::AccountRow row = resolve_account(store, mailstore.account, configured);
+  const std::string id = id_to_take(store, fs, mailstore, row);
+  if (id.empty()) return row;
+  const state::FileLock idle = state::lock_account(store.directory(), row.id, "popsync", std::chrono::milliseconds(0), StopSignal{std::stop_token()});
+  const auto now = store.account(row.id);
+  if (!now || !has_done_nothing(store, row.id))
+    throw Error(ErrorCode::lock_held, "the account was changed by another popsync meanwhile", "try again");
+  return take_id(store, *now, id);
 }
 
 ConfiguredMailstore configured_mailstore(const AccountSettings& settings) {

@@ -25,10 +25,17 @@ struct ConfiguredMailstore {
 std::string lost_install_key(Fs& fs, const std::string& state_dir, std::span<const ConfiguredMailstore> mailstores);
 
 // The id under which a Maildir of this state remembers the account, if the database has never heard of it; else empty. Throws what looking at the
-// Maildir throws: an id is for good, so one that may be there and cannot be read must not be replaced by a new one.
+// Maildir throws.
 std::string remembered_id(state::StateStore& store, Fs& fs, const ConfiguredMailstore& mailstore);
 
-// As resolve_account(), and an account that is new to the database gets the id by which its Maildir remembers it.
+// The same, and empty if the account has done anything under the id that it has: that one is for good. An account whose Maildir cannot be looked at
+// does nothing, so it takes the id once the Maildir can be read.
+std::string id_to_take(state::StateStore& store, Fs& fs, const ConfiguredMailstore& mailstore, const state::AccountRow& account);
+
+// The account has the id from now on, with all that its row tells. Under the account's lock.
+state::AccountRow take_id(state::StateStore& store, const state::AccountRow& account, const std::string& id);
+
+// As resolve_account(), and the account takes the id by which its Maildir remembers it. Throws Error lock_held if it would and a session is running.
 state::AccountRow resolve_remembered(state::StateStore& store, Fs& fs, const ConfiguredMailstore& mailstore, std::span<const std::string> configured);
 
 ConfiguredMailstore configured_mailstore(const AccountSettings& settings);

@@ -136,6 +136,9 @@ TEST_F(DeadMount, HoldsUpNoOtherAccountAndNoSignal) {
   EXPECT_THAT(synced.err, HasSubstr("stuck: the file system of " + start.point));
   EXPECT_THAT(synced.err, HasSubstr("does not answer since"));
   EXPECT_EQ(messages_in(other_home.maildir("free")).size(), 2U);
+  const ProgramResult recorded = other_home.run({"status", "stuck", "--json", "--exit-code"});
+  EXPECT_EQ(recorded.status, 75);
+  EXPECT_EQ(json_at(recorded.out, "accounts[0].last_error.code"), "disk_hangs");
   EXPECT_TRUE(new_daemon->wait_for_err("whether a lost state filled it is not known"));
   new_daemon->signal(SIGTERM);
   EXPECT_EQ(new_daemon->wait().status, 0) << new_daemon->err();

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+// What `popsync status` tells is what happened: of an account whose Maildir cannot even be looked at.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <functional>
+
+#include "base/clock.h"
+#include "support/maildrop_server.h"
+#include "support/message_corpus.h"
+#include "support/program_home.h"
+
+namespace popsync::test {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr uid_t kNobody = 65534;
+
+// Root's files become nobody's, and the program runs as nobody: then permissions bind.
+void give_away(const std::string& path) { ASSERT_EQ(::lchown(path.c_str(), kNobody, kNobody), 0) << path; }
+
+struct Status : testing::Test {
+  void SetUp() override {
+    for (int i = 0; i < 3; ++i) server.add(small_message("message " + std::to_string(i)), "uid-" + std::to_string(i));
+    home.configure({.port = server.port()});
+  }
+  ProgramResult run(std::vector<std::string> arguments) const { return home.run(std::move(arguments)); }
+  [[nodiscard]] std::string told(const std::string& path) const { return json_at(run({"status", "--json"}).out, path); }
+  [[nodiscard]] std::string of_account(const std::string& key) const { return told("accounts[0]." + key); }
+  static bool comes_true(const std::function<bool()>& what) {
+    const SteadyTime deadline = system_clock().steady() + std::chrono::seconds(60);
+    while (!what()) {
+      if (system_clock().steady() > deadline) return false;
+    }
+    return true;
+  }
+  void put_a_file_in_the_way() { home.configure({.port = server.port(), .maildir = home.folder().write("file", "in the way") + "/mail"}); }
+  void expect_failing(const std::string& code, int exit_status, const std::string& words) const {
+    EXPECT_EQ(of_account("last_error.code"), code);
+    EXPECT_THAT(of_account("last_error.message"), HasSubstr(words));
+    EXPECT_NE(of_account("last_attempt"), "null");
+    EXPECT_EQ(run({"status"}).status, 0);
+    const ProgramResult failing = run({"status", "--failing", "--exit-code"});
+    EXPECT_EQ(failing.status, exit_status);
+    EXPECT_THAT(failing.out, AllOf(HasSubstr("home: "), Not(HasSubstr("home: never")), HasSubstr("failed "), HasSubstr(words)));
+  }
+
+  MaildropServer server;
+  ProgramHome home;
+};
+
+TEST_F(Status, KnowsASyncThatCouldNotLookAtItsMaildir) {
+  put_a_file_in_the_way();
+  EXPECT_EQ(run({"sync"}).status, 73);
+  expect_failing("mailstore_unavailable", 73, "Not a directory");
+  EXPECT_EQ(of_account("consecutive_failures"), "1");
+  home.configure({.port = server.port()});
+  EXPECT_EQ(run({"sync"}).status, 0);
+  EXPECT_EQ(of_account("state"), "ok");
+  EXPECT_EQ(run({"status", "--exit-code"}).status, 0);
+}
+
+TEST_F(Status, KnowsADaemonThatCouldNotLookAtItsMaildir) {
+  put_a_file_in_the_way();
+  const auto daemon = home.start({"run"});
+  EXPECT_TRUE(comes_true([&] { return of_account("last_error.code") == "mailstore_unavailable"; })) << daemon->err();
+  expect_failing("mailstore_unavailable", 73, "Not a directory");
+}
+
+TEST_F(Status, KnowsAMaildirThatPermissionsHide) {
+  fs::create_directories(home.folder() / "mail");
+  fs::permissions(home.folder() / "mail", fs::perms::none);
+  if (::geteuid() == 0) {
+    give_away(home.folder().path());
+    for (const auto& entry : fs::recursive_directory_iterator(home.folder().path())) give_away(entry.path());
+  }
+  const auto unprivileged = [&](std::vector<std::string> arguments) {
+    ProgramCall call = home.call(std::move(arguments));
+    call.unprivileged = true;
+    return run_program(call);
+  };
+  EXPECT_EQ(unprivileged({"sync"}).status, 73);
+  const ProgramResult status = unprivileged({"status", "--failing", "--exit-code"});
+  EXPECT_EQ(status.status, 73);
+  EXPECT_THAT(status.out, HasSubstr("Permission denied"));
+  fs::permissions(home.folder() / "mail", fs::perms::all);
+}
+
+// Its row is there by then, and the user in it was a mistake.
+TEST_F(Status, AnAccountThatOnlyFailedTakesAnotherUserByItself) {
+  home.configure({.port = server.port(), .user = "alcie", .maildir = home.folder().write("file", "in the way") + "/mail"});
+  EXPECT_EQ(run({"sync"}).status, 73);
+  home.configure({.port = server.port()});
+  EXPECT_EQ(of_account("last_error"), "null");
+  EXPECT_EQ(run({"sync"}).status, 0);
+  EXPECT_EQ(messages_in(home.maildir()), as_stored(server.messages()));
+}
+
+TEST_F(Status, AnAccountThatOnlyFailedMayBeRenamedAndForgotten) {
+  put_a_file_in_the_way();
+  EXPECT_EQ(run({"sync"}).status, 73);
+  EXPECT_EQ(run({"rename", "home", "cottage"}).status, 0);
+  home.configure({.name = "cottage", .port = server.port(), .maildir = home.folder() / "file/mail"});
+  EXPECT_EQ(of_account("last_error.code"), "mailstore_unavailable");
+  // Taken over by host and user, without `popsync rename`.
+  home.configure({.name = "house", .port = server.port(), .maildir = home.folder() / "file/mail"});
+  EXPECT_EQ(of_account("last_error.code"), "mailstore_unavailable");
+  EXPECT_EQ(run({"sync"}).status, 73);
+  EXPECT_EQ(of_account("consecutive_failures"), "2");
+  EXPECT_EQ(run({"forget", "house", "--yes"}).status, 0);
+  EXPECT_EQ(of_account("state"), "never");
+}
+
+TEST_F(Status, CheckAndDryRunRecordNothing) {
+  put_a_file_in_the_way();
+  ASSERT_EQ(run({"sync"}).status, 73);
+  EXPECT_EQ(run({"check"}).status, 73);
+  EXPECT_EQ(run({"sync", "--dry-run"}).status, 73);
+  EXPECT_EQ(of_account("consecutive_failures"), "1");
+}
+
+// The row that it has got then keeps nothing from being learnt.
+TEST_F(Status, ALostStateIsLearntBehindAMaildirThatWasHidden) {
+  ASSERT_EQ(run({"sync"}).status, 0);
+  for (const char* file : {"state.db", "state.db-wal", "state.db-shm"}) fs::remove(home.state_dir() + "/" + file);
+  fs::rename(home.folder() / "mail", home.folder() / "elsewhere");
+  (void)home.folder().write("mail", "in the way");
+  EXPECT_EQ(run({"sync"}).status, 73);
+  EXPECT_EQ(of_account("last_error.code"), "mailstore_unavailable");
+  fs::remove(home.folder() / "mail");
+  fs::rename(home.folder() / "elsewhere", home.folder() / "mail");
+  EXPECT_THAT(run({"check"}).out, HasSubstr("was filled for this account under a state that is gone"));
+  EXPECT_EQ(json_at(run({"sync", "--dry-run", "--json"}).out, "accounts[0].would_fetch"), "0");
+  const ProgramResult sync = run({"sync", "--json"});
+  EXPECT_EQ(sync.status, 0) << sync.err;
+  EXPECT_EQ(json_at(sync.out, "accounts[0].fetched"), "0");
+  EXPECT_EQ(messages_in(home.maildir()), as_stored(server.messages()));
+  EXPECT_EQ(of_account("state"), "ok");
+}
+
+}  // namespace
+}  // namespace popsync::test
