@@ -167,11 +167,22 @@ void print_daemon(const Program& program, const std::optional<state::LockHolder>
   }
 }
 
+// What is due may have to wait for another session, or has begun.
+void print_next(const AccountStatus& status) {
+  const std::optional<WallTime>& next = status.row.next_sync;
+  if (!next) return;
+  if (*next > system_clock().wall()) {
+    std::cout << ", next " << rfc3339_utc(*next);
+  } else if (status.state != "syncing") {
+    std::cout << ", next now";
+  }
+}
+
 void print_text(const AccountStatus& status, bool daemon_runs) {
   const state::AccountRow& row = status.row;
   std::cout << status.name << ": " << status.state;
   if (row.last_success) std::cout << ", last success " << rfc3339_utc(*row.last_success);
-  if (daemon_runs && row.next_sync) std::cout << ", next " << rfc3339_utc(*row.next_sync);
+  if (daemon_runs) print_next(status);
   std::cout << "\n  " << counted(status.seen, "message") << " seen, " << row.delivered_total << " delivered (" << human_octets(row.octets_total)
             << "), " << status.held_count << " held\n";
   if (status.trouble) std::cout << "  " << status.trouble->what() << '\n';

@@ -259,6 +259,7 @@ schedule::Result DaemonApp::session(const std::string& name, const std::stop_tok
   {
     const std::lock_guard lock(mutex_);
     sessions_seen_[name] = system_clock().wall();
+    if (report.result == sync::SyncResult::ok) successes_[name] = sessions_seen_[name];
   }
   return {.error = report.error ? std::optional(report.error->code()) : std::nullopt,
           .login_delay = report.login_delay,
@@ -321,18 +322,21 @@ void DaemonApp::on_unanswered(const std::vector<schedule::Unanswered>& changes) 
 
 void DaemonApp::flush_plans() {
   std::vector<schedule::Planned> plans;
+  std::map<std::string, WallTime> successes;
   {
     const std::lock_guard lock(mutex_);
+    successes.swap(successes_);
     for (const std::string& name : unwritten_) {
       if (const auto plan = plans_.find(name); plan != plans_.end()) plans.push_back(plan->second);
     }
     unwritten_.clear();
     last_flush_ = system_clock().steady();
   }
-  if (plans.empty()) return;
+  if (plans.empty() && successes.empty()) return;
   try {
     auto transaction = store_->begin();
     for (const schedule::Planned& plan : plans) transaction.set_plan(plan.account, plan.next_sync, plan.delay, plan.needs_operator);
+    for (const auto& [account, at] : successes) transaction.note_success(account, at);
     transaction.commit();
   } catch (const Error& error) {
     log_warning("", error.what());  // only told to `status`; the next plan is written again

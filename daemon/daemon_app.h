@@ -57,6 +57,7 @@ class DaemonApp {
   std::shared_ptr<Generation> generation_;
   std::map<std::string, schedule::Planned> plans_;  // the newest of each account
   std::vector<std::string> unwritten_;              // accounts whose plan is not in the state yet
+  std::map<std::string, WallTime> successes_;       // last ones that are not in the state yet, perhaps
   SteadyTime last_flush_{};
   std::map<std::string, std::string> unanswered_;  // accounts whose file system does not answer, and their disks
   std::map<std::string, WallTime> sessions_seen_;  // when the last one ended that the schedule knows of, ours or another's

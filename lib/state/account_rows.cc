@@ -166,6 +166,16 @@ void Transaction::set_plan(std::string_view account_name, std::optional<WallTime
   });
 }
 
+void Transaction::note_success(std::string_view account_name, WallTime at) {
+  hold_->run(
+      "UPDATE account SET last_attempt = ?1, last_success = ?1 "
+      "WHERE name = ?2 AND consecutive_failures = 0 AND (last_attempt IS NULL OR last_attempt < ?1)",
+      [&](SQLite::Statement& row) {
+        bind_time(row, 1, at);
+        row.bind(2, std::string(account_name));
+      });
+}
+
 void Transaction::forget_account(std::string_view id) {
   for (const char* sql : {"DELETE FROM message WHERE account = ?", "DELETE FROM mailstore WHERE account = ?", "DELETE FROM account WHERE id = ?"}) {
     hold_->run(sql, [&](SQLite::Statement& row) { row.bind(1, std::string(id)); });

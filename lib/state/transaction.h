@@ -46,6 +46,9 @@ class Transaction {
   void update_account(const AccountRow& account);  // everything but the id, the totals and next_sync
   // `next_sync`: `delay` from the moment it was planned; empty: not by itself.
   void set_plan(std::string_view account_name, std::optional<WallTime> next_sync, std::chrono::seconds delay, bool needs_operator);
+  // A session of the account ended well at this time. No effect if the account's row tells of a failure or of a later session, which another process
+  // had.
+  void note_success(std::string_view account_name, WallTime at);
   // See StateStore::bring_times_back().
   void bring_times_back(std::string_view account, WallTime now);
   // Empty: its file system answers. All are forgotten at the start of a daemon: what it does not say is not so.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What is remembered of a session beside its messages: last attempt, last success, failures in a row, the last error. Losing it does no harm, so a
 // healthy account with nothing new writes it at most once a minute in the daemon (a sync by hand writes it each time); short looks at the maildrop in
-// between count as one.
+// between count as one. The daemon writes the time of its last success with its plans (DaemonApp::flush_plans()), several accounts at once.
 #pragma once
 
 #include "base/clock.h"

@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: MIT
-// What `popsync status` tells is what happened: of an account whose Maildir cannot even be looked at.
+// What `popsync status` tells is what happened: of an account whose Maildir cannot even be looked at, of the daemon's last session, and while the
+// configuration has a mistake.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <functional>
 
 #include "base/clock.h"
 #include "support/maildrop_server.h"
 #include "support/message_corpus.h"
+#include "support/notify_socket.h"
 #include "support/program_home.h"
+#include "support/stored_state.h"
 
 namespace popsync::test {
 namespace {
@@ -43,6 +47,20 @@ struct Status : testing::Test {
     return true;
   }
   void put_a_file_in_the_way() { home.configure({.port = server.port(), .maildir = home.folder().write("file", "in the way") + "/mail"}); }
+  void start() {
+    daemon = home.start({"run"});
+    ASSERT_TRUE(sessions_done(1));
+    ASSERT_TRUE(comes_true([&] { return of_account("next_sync") != "null"; }));
+  }
+  bool sessions_done(std::size_t count) {
+    return server.wait_for([&](const MaildropRecord& record) { return record.quits >= count && record.open_sessions == 0; });
+  }
+  // One more than there were.
+  void hold_session() {
+    const std::size_t before = server.record().quits;
+    daemon->signal(SIGUSR1);
+    ASSERT_TRUE(sessions_done(before + 1));
+  }
   void expect_failing(const std::string& code, int exit_status, const std::string& words) const {
     EXPECT_EQ(of_account("last_error.code"), code);
     EXPECT_THAT(of_account("last_error.message"), HasSubstr(words));
@@ -55,6 +73,8 @@ struct Status : testing::Test {
 
   MaildropServer server;
   ProgramHome home;
+  NotifySocket manager{home.folder() / "notify"};
+  std::unique_ptr<ProgramRun> daemon;
 };
 
 TEST_F(Status, KnowsASyncThatCouldNotLookAtItsMaildir) {
@@ -70,7 +90,7 @@ TEST_F(Status, KnowsASyncThatCouldNotLookAtItsMaildir) {
 
 TEST_F(Status, KnowsADaemonThatCouldNotLookAtItsMaildir) {
   put_a_file_in_the_way();
-  const auto daemon = home.start({"run"});
+  daemon = home.start({"run"});
   EXPECT_TRUE(comes_true([&] { return of_account("last_error.code") == "mailstore_unavailable"; })) << daemon->err();
   expect_failing("mailstore_unavailable", 73, "Not a directory");
 }
@@ -144,6 +164,30 @@ TEST_F(Status, ALostStateIsLearntBehindAMaildirThatWasHidden) {
   EXPECT_EQ(json_at(sync.out, "accounts[0].fetched"), "0");
   EXPECT_EQ(messages_in(home.maildir()), as_stored(server.messages()));
   EXPECT_EQ(of_account("state"), "ok");
+}
+
+// Sessions that store nothing new are not written one by one.
+TEST_F(Status, LastSuccessIsTheLastOne) {
+  home.configure({.port = server.port(), .more = {"interval = \"1h\""}});
+  start();
+  const std::string first = of_account("last_success");
+  const WallTime until = system_clock().wall() + std::chrono::seconds(2);  // it is told in full seconds
+  while (system_clock().wall() < until) hold_session();
+  EXPECT_TRUE(comes_true([&] { return of_account("last_success") > first; }));
+  EXPECT_EQ(of_account("last_success"), of_account("last_attempt"));
+  const std::string last = of_account("last_success");
+  daemon->signal(SIGTERM);
+  EXPECT_EQ(daemon->wait().status, 0);
+  EXPECT_GE(of_account("last_success"), last);
+}
+
+TEST_F(Status, ANextSyncThatHasPassedIsNow) {
+  home.configure({.port = server.port(), .more = {"interval = \"1h\""}});
+  start();
+  EXPECT_THAT(run({"status"}).out, HasSubstr(", next 2"));
+  change_state(home.state_dir(), "UPDATE account SET next_sync = 1000000000");
+  EXPECT_THAT(run({"status"}).out, AllOf(HasSubstr("home: ok, last success "), HasSubstr(", next now\n")));
+  EXPECT_EQ(of_account("next_sync"), "2001-09-09T01:46:40Z");
 }
 
 }  // namespace

@@ -235,6 +235,22 @@ TEST_F(TransactionTest, ThePlanIsKeptByName) {
   EXPECT_FALSE(store_->account(kWork)->needs_operator);
 }
 
+TEST_F(TransactionTest, ASuccessIsNotedUnlessAnotherProcessKnowsBetter) {
+  const auto note = [&](WallTime at) {
+    change([&](Transaction& transaction) { transaction.note_success("work", at); });
+    return store_->account(kWork)->last_success;
+  };
+  EXPECT_EQ(note(kAt), kAt);
+  EXPECT_EQ(store_->account(kWork)->last_attempt, kAt);
+  EXPECT_FALSE(store_->account(kHome)->last_success.has_value());
+  EXPECT_EQ(note(kAt - 1s), kAt) << "an earlier one";
+  EXPECT_EQ(note(kAt + 1s), kAt + 1s);
+  AccountRow row = *store_->account(kWork);
+  row.consecutive_failures = 1;
+  change([&](Transaction& transaction) { transaction.update_account(row); });
+  EXPECT_EQ(note(kAt + 2s), kAt + 1s) << "it has failed since";
+}
+
 TEST_F(TransactionTest, TotalsAddUp) {
   change([](Transaction& transaction) { transaction.add_delivered(kWork, 2, 5'000'000'000); });
   change([](Transaction& transaction) { transaction.add_delivered(kWork, 1, 1); });
