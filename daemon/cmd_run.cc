@@ -46,7 +46,7 @@ class Server : public Poco::Util::ServerApplication {
     auto patience = std::make_unique<observe::StartPatience>();  // a large state takes its time to be checked, or brought up to date
     state::prepare_install(program_.paths.state_dir, lost_install_key(program_));
     const state::FileLock daemon = become_daemon(program_.paths.state_dir);
-    DaemonApp app(program_, signals);
+    DaemonApp app(program_, signals, daemon);
     patience.reset();
     return app.run();
   }

@@ -84,9 +84,10 @@ struct DaemonApp::Generation {
   }
 };
 
-DaemonApp::DaemonApp(Program& program, DaemonSignals& signals)
+DaemonApp::DaemonApp(Program& program, DaemonSignals& signals, const state::FileLock& lock)
     : program_(program),
       signals_(signals),
+      lock_(lock),
       store_(state::StateStore::open(program.paths.state_dir, {.holds_daemon_lock = true})),
       disks_(program.paths.state_dir, [this] { scheduler_.look_again(); }),
       generation_(std::make_shared<Generation>(program.config)),
@@ -99,6 +100,7 @@ DaemonApp::DaemonApp(Program& program, DaemonSignals& signals)
            .on_unanswered = [this](const std::vector<schedule::Unanswered>& changes) { on_unanswered(changes); }},
           [this](const std::string& name, const std::stop_token& stop) { return session(name, stop); },
           [this](const std::vector<schedule::Planned>& planned) { on_planned(planned); }) {
+  tell_configuration(lock_, program.read);
   store_->quick_check();
   auto transaction = store_->begin();
   transaction.forget_unanswered();
@@ -182,6 +184,7 @@ void DaemonApp::on_signal(int signal) {
 void DaemonApp::reload() {
   observe::notify_reloading();
   try {
+    const ConfigurationRead read = configuration_now(program_.paths.config_file);
     auto loaded = reload_config(program_.paths);
     if (loaded && std::ranges::none_of(loaded->accounts, &config::Account::enabled)) {
       // A start would end with 78: a file that was emptied by accident must not end all fetching.
@@ -192,6 +195,7 @@ void DaemonApp::reload() {
         generation_ = std::make_shared<Generation>(std::move(*loaded));
         std::erase_if(plans_, [this](const auto& plan) { return !generation_->scheduled.contains(plan.first); });
       }
+      tell_configuration(lock_, read);
       const auto current = generation();
       set_up_log(current->config.daemon, program_.options.verbosity);
       scheduler_.set_limits(limits_of(current->config.daemon));

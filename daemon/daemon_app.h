@@ -14,6 +14,7 @@
 #include "program.h"
 #include "schedule/scheduler.h"
 #include "secrets/secret_source.h"
+#include "state/file_lock.h"
 #include "state/state_store.h"
 #include "sync/account_sync.h"
 
@@ -23,8 +24,9 @@ constexpr std::chrono::seconds kPlanFlushEvery{5};  // plans are written at most
 
 class DaemonApp {
  public:
-  // Throws Error if the state cannot be used. Touches no mailstore, nor does run() but on the accounts' own threads.
-  DaemonApp(Program& program, DaemonSignals& signals);
+  // `lock` is the daemon's own: `status` reads there which configuration is in force. Throws Error if the state cannot be used. Touches no mailstore,
+  // nor does run() but on the accounts' own threads.
+  DaemonApp(Program& program, DaemonSignals& signals, const state::FileLock& lock);
   ~DaemonApp();
 
   // Returns the exit status after SIGTERM or SIGINT. Where a thread hangs in a file system it ends the process itself: that would be waited for.
@@ -50,6 +52,7 @@ class DaemonApp {
 
   Program& program_;
   DaemonSignals& signals_;
+  const state::FileLock& lock_;
   std::unique_ptr<state::StateStore> store_;
   delivery::SyncPools pools_;
   AccountDisks disks_;

@@ -65,18 +65,37 @@ void warn_file_size_limit(const Program& program) {
                       " here (ulimit -f, LimitFSIZE=): larger messages are held, and an mbox or the state that reaches it stops as on a full disk");
 }
 
+// What cannot be read is one mistake to `status`: the daemon works on, and monitoring asks.
+config::LoadResult load(const Program& program) {
+  const Paths& paths = program.paths;
+  try {
+    return config::load(paths.config_file, paths.home, paths.config_must_exist);
+  } catch (const Error& error) {
+    if (program.options.command != "status" || error.code() != ErrorCode::configuration) throw;
+    return {.config = {}, .diagnostics = {{.where = {.file = paths.config_file}, .text = error.what()}}, .warnings = {}};
+  }
+}
+
 }  // namespace
+
+std::string mistakes_text(std::size_t mistakes) { return counted(mistakes, "mistake") + " in the configuration"; }
 
 Program load_program(Options options) {
   Program program{.options = std::move(options), .paths = {}, .config = {}};
   program.paths = choose_paths(program.options.config_file, program.options.state_dir, program.options.system);
   warn_root(program);
   warn_file_size_limit(program);
-  config::LoadResult loaded = config::load(program.paths.config_file, program.paths.home, program.paths.config_must_exist);
+  program.read = configuration_now(program.paths.config_file);
+  config::LoadResult loaded = load(program);
   for (const std::string& warning : loaded.warnings) log_warning("", warning);
-  for (const config::Diagnostic& diagnostic : loaded.diagnostics) std::cerr << config::to_text(diagnostic) << '\n';
+  for (const config::Diagnostic& diagnostic : loaded.diagnostics) {
+    std::cerr << (diagnostic.where.line == 0 ? diagnostic.text : config::to_text(diagnostic)) << '\n';
+  }
   if (!loaded.diagnostics.empty()) {
-    throw Error(ErrorCode::configuration, counted(loaded.diagnostics.size(), "mistake") + " in the configuration; nothing was started");
+    if (program.options.command != "status")
+      throw Error(ErrorCode::configuration, mistakes_text(loaded.diagnostics.size()) + "; nothing was started");
+    program.mistakes = std::move(loaded.diagnostics);
+    return program;
   }
   program.config = std::move(loaded.config);
   return program;

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "standing.h"
 
-#include <sys/stat.h>
-
 #include "account_wiring.h"
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/format.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "file_condition.h"
 #include "schedule/scheduler.h"
 #include "state/transaction.h"
 #include "sync/account_identity.h"
@@ -17,17 +16,6 @@
 
 namespace popsync {
 namespace {
-
-std::string condition_of(const std::string& file) {
-  struct stat found {};
-  if (::stat(file.c_str(), &found) != 0) return file + "\n";
-  std::string text = file;
-  for (const auto number : {static_cast<std::int64_t>(found.st_ino), static_cast<std::int64_t>(found.st_mtim.tv_sec),
-                            static_cast<std::int64_t>(found.st_mtim.tv_nsec), static_cast<std::int64_t>(found.st_size)}) {
-    text += " " + std::to_string(number);
-  }
-  return text + "\n";
-}
 
 std::vector<std::string> files_of_secret(const secrets::SecretSpec& secret, const config::Config& config) {
   switch (secret.kind) {

@@ -115,12 +115,16 @@ void put_in_order(Diagnostics& diagnostics, const std::vector<std::string>& file
 
 }  // namespace
 
-LoadResult load(const std::string& main_file, const std::string& home, bool must_exist) {
-  LoadResult result;
+std::vector<std::string> files_of(const std::string& main_file) {
   std::vector<std::string> paths = drop_ins(main_file);
   paths.insert(paths.begin(), main_file);
+  return paths;
+}
+
+LoadResult load(const std::string& main_file, const std::string& home, bool must_exist) {
+  LoadResult result;
   Sections sections;
-  for (const std::string& path : paths) {
+  for (const std::string& path : files_of(main_file)) {
     const std::optional<TomlFile> file = read_toml_file(path);
     if (!file && path == main_file && !must_exist) continue;
     if (!file) {

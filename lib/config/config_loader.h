@@ -16,6 +16,9 @@ struct LoadResult {
   std::vector<std::string> warnings;    // harmless, but hardly meant: a port that belongs to the other TLS mode
 };
 
+// The main file and conf.d/*.toml, in the order in which they are read. Throws Error configuration if conf.d is there and cannot be read.
+std::vector<std::string> files_of(const std::string& main_file);
+
 // `home` expands "~/". A missing main file is no mistake (conf.d may hold all); `must_exist` (given with -c) does make it one. Never throws for what
 // is in the files; throws Error file_not_found if `must_exist` and the file is absent, configuration if a file cannot be read.
 LoadResult load(const std::string& main_file, const std::string& home, bool must_exist);

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <sstream>
 #include <thread>
@@ -30,6 +29,15 @@ struct flock whole_file(short type) {
   }
   throw Error(ErrorCode::state_unavailable, "cannot " + what + " " + escaped(path) + ": " + errno_text(errno),
               "the state directory must be on a local file system and belong to the user that runs popsync");
+}
+
+constexpr std::size_t kTextOctetsMax = 8192;  // a note may hold a path
+
+std::string text_of(int fd) {
+  std::string text(kTextOctetsMax, '\0');
+  const ssize_t got = ::pread(fd, text.data(), text.size(), 0);
+  text.resize(got < 0 ? 0 : static_cast<std::size_t>(got));
+  return text;
 }
 
 }  // namespace
@@ -68,18 +76,25 @@ FileLock FileLock::take(const std::string& path) {
   throw Error(ErrorCode::lock_held, escaped(path) + " is locked by another popsync for more than 30 s");
 }
 
+void FileLock::note(std::string_view line) const {
+  const std::string text = text_of(fd_.get());
+  const auto end = text.find('\n');
+  if (end == std::string::npos) return;
+  const std::string both = text.substr(0, end + 1) + std::string(line) + "\n";
+  if (::pwrite(fd_.get(), both.data(), both.size(), 0) >= 0) (void)!::ftruncate(fd_.get(), static_cast<off_t>(both.size()));
+}
+
 std::optional<LockHolder> lock_holder(const std::string& path) {
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!fd.valid()) return std::nullopt;
   struct flock lock = whole_file(F_RDLCK);
   if (::fcntl(fd.get(), F_OFD_GETLK, &lock) != 0 || lock.l_type == F_UNLCK) return std::nullopt;
-  std::array<char, 256> text{};
-  const ssize_t got = ::pread(fd.get(), text.data(), text.size() - 1, 0);
-  std::istringstream words(std::string(text.data(), got < 0 ? 0 : static_cast<std::size_t>(got)));
+  std::istringstream words(text_of(fd.get()));
   LockHolder holder;
   std::int64_t since = 0;
   words >> holder.pid >> since >> std::ws;
   std::getline(words, holder.command);
+  std::getline(words, holder.note);
   holder.since = from_unix_seconds(since);
   return holder;
 }

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/clock.h"
 #include "base/unique_fd.h"
@@ -18,6 +19,7 @@ struct LockHolder {
   int pid = 0;
   std::string command;  // "popsync run"
   WallTime since{};
+  std::string note = {};  // what it tells of itself besides; empty mostly
 };
 
 constexpr std::chrono::seconds kShortLockWait{30};  // a commit on a slow disk takes long; more is a hanging process
@@ -30,6 +32,9 @@ class FileLock {
 
   // Waits for it, at most kShortLockWait; Error lock_held then. For locks that are held for moments only.
   static FileLock take(const std::string& path);
+
+  // The second line of the file, of a lock that was taken with a command: told to people, so trouble with it is none. Without line ends.
+  void note(std::string_view line) const;
 
  private:
   explicit FileLock(UniqueFd fd) : fd_(std::move(fd)) {}

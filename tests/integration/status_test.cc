@@ -190,5 +190,120 @@ TEST_F(Status, ANextSyncThatHasPassedIsNow) {
   EXPECT_EQ(of_account("next_sync"), "2001-09-09T01:46:40Z");
 }
 
+struct Mistaken : Status {
+  void make_mistake() const { home.configure_with("[daemon]\nhsot = \"x\"\n"); }
+  void reload() {
+    const std::string before = told("configuration.read_at");
+    EXPECT_TRUE(comes_true([&] {
+      daemon->signal(SIGHUP);
+      return told("configuration.read_at") > before;
+    }));
+  }
+};
+
+TEST_F(Mistaken, ConfigurationIsNamedAndTheStateAnswers) {
+  start();
+  make_mistake();
+  const ProgramResult text = run({"status"});
+  EXPECT_EQ(text.status, 0);
+  EXPECT_THAT(text.err, HasSubstr(home.config_file() + ":2:1: unknown key \"hsot\""));
+  EXPECT_THAT(text.out, AllOf(HasSubstr("popsync runs, pid " + std::to_string(daemon->pid())), HasSubstr(", with the configuration of "),
+                              HasSubstr("in the configuration: what follows is what the state knows\n"), HasSubstr("home: ok, last success ")));
+  EXPECT_THAT(text.out, AllOf(HasSubstr(home.config_file() + " was changed at "),
+                              HasSubstr(", after popsync read it: mend it, then kill -HUP " + std::to_string(daemon->pid()) + "\n")));
+  const ProgramResult json = run({"status", "--json", "--exit-code"});
+  EXPECT_EQ(json.status, 78);
+  EXPECT_EQ(json_at(json.out, "daemon.running"), "true");
+  EXPECT_EQ(json_at(json.out, "configuration.mistakes[0].file"), home.config_file());
+  EXPECT_EQ(json_at(json.out, "configuration.mistakes[0].line"), "2");
+  EXPECT_EQ(json_at(json.out, "configuration.mistakes[0].column"), "1");
+  EXPECT_THAT(json_at(json.out, "configuration.mistakes[0].text"), HasSubstr("unknown key \"hsot\""));
+  EXPECT_NE(json_at(json.out, "configuration.changed_at"), "null");
+  EXPECT_EQ(json_at(json.out, "accounts[0].name"), "home");
+  EXPECT_EQ(json_at(json.out, "accounts[0].state"), "ok");
+  EXPECT_EQ(json_at(json.out, "accounts[0].seen"), "3");
+}
+
+TEST_F(Mistaken, ConfigurationHidesNoFailingAccount) {
+  put_a_file_in_the_way();
+  ASSERT_EQ(run({"sync"}).status, 73);
+  make_mistake();
+  const ProgramResult status = run({"status", "--failing"});
+  EXPECT_EQ(status.status, 0);
+  EXPECT_THAT(status.out, AllOf(HasSubstr("popsync does not run (mend the configuration, then start it with: "), HasSubstr("Not a directory")));
+  EXPECT_EQ(run({"status", "home"}).status, 0);
+  EXPECT_EQ(run({"status", "hme"}).status, 64);
+  EXPECT_EQ(run({"status", "--exit-code"}).status, 78);
+  EXPECT_EQ(run({"sync"}).status, 78);
+}
+
+TEST_F(Mistaken, ConfigurationWithoutAStateIsAnsweredToo) {
+  make_mistake();
+  const ProgramResult json = run({"status", "--json"});
+  EXPECT_EQ(json.status, 0);
+  EXPECT_EQ(json_at(json.out, "accounts"), "[]");
+  EXPECT_EQ(json_at(json.out, "configuration.read_at"), "null");
+  EXPECT_THAT(run({"status"}).out, HasSubstr("1 mistake in the configuration"));
+}
+
+TEST_F(Mistaken, FolderOfTheConfigurationIsOneMistake) {
+  start();
+  (void)home.folder().write("config/conf.d", "no folder");
+  const ProgramResult json = run({"status", "--json"});
+  EXPECT_EQ(json.status, 0);
+  EXPECT_THAT(json_at(json.out, "configuration.mistakes[0].text"), HasSubstr("conf.d cannot be read"));
+  EXPECT_EQ(json_at(json.out, "configuration.mistakes[0].line"), "null");
+  EXPECT_EQ(json_at(json.out, "accounts[0].state"), "ok");
+}
+
+TEST_F(Mistaken, ReloadKeepsWhatIsInForceAndWhenItWasRead) {
+  start();
+  const std::string read_at = told("configuration.read_at");
+  make_mistake();
+  daemon->signal(SIGHUP);
+  ASSERT_TRUE(daemon->wait_for_err("stays in force"));
+  EXPECT_EQ(told("configuration.read_at"), read_at);
+  EXPECT_NE(told("configuration.changed_at"), "null");
+  home.configure({.port = server.port()});
+  EXPECT_THAT(run({"status"}).out, HasSubstr(", after popsync read it: kill -HUP "));
+  reload();
+  EXPECT_EQ(told("configuration.changed_at"), "null");
+}
+
+TEST_F(Status, TellsOfAFileThatWasChangedAfterItWasRead) {
+  const auto changed = [&] { return run({"status"}).out; };
+  fs::create_directories(home.folder() / "config/conf.d");
+  start();
+  EXPECT_THAT(changed(), Not(HasSubstr("was changed at")));
+  EXPECT_EQ(told("configuration.changed_at"), "null");
+  (void)home.folder().write("config/conf.d/more.toml", "[daemon]\n");
+  EXPECT_THAT(changed(), HasSubstr("conf.d/more.toml was changed at "));
+  fs::remove(home.folder() / "config/conf.d/more.toml");
+  EXPECT_THAT(changed(), Not(HasSubstr("was changed at"))) << "it is as it was";
+  fs::rename(home.config_file(), home.config_file() + ".old");
+  fs::copy_file(home.config_file() + ".old", home.config_file());
+  EXPECT_THAT(changed(), AllOf(HasSubstr(home.config_file() + " was changed at "), HasSubstr(", after popsync read it: kill -HUP ")));
+}
+
+TEST_F(Status, ADaemonOfAServiceManagerIsReloadedThroughIt) {
+  ProgramCall call = home.call({"run"});
+  call.environment["NOTIFY_SOCKET"] = manager.path();
+  daemon = std::make_unique<ProgramRun>(call);
+  ASSERT_TRUE(manager.wait_for("READY=1"));
+  fs::create_directories(home.folder() / "config/conf.d");
+  (void)home.folder().write("config/conf.d/more.toml", "[daemon]\n");
+  const std::string systemctl = ::geteuid() == 0 ? "systemctl reload popsync\n" : "systemctl --user reload popsync\n";
+  EXPECT_THAT(run({"status"}).out, HasSubstr(", after popsync read it: " + systemctl));
+}
+
+TEST_F(Status, NamesTheConfigurationOfADaemonThatHasAnother) {
+  start();
+  ProgramCall call = home.call({"status"});
+  const std::string copy = home.folder() / "copy.toml";
+  fs::copy_file(home.config_file(), copy);
+  std::ranges::replace(call.arguments, home.config_file(), copy);
+  EXPECT_THAT(run_program(call).out, AllOf(HasSubstr("with the configuration " + home.config_file() + " of "), Not(HasSubstr("was changed"))));
+}
+
 }  // namespace
 }  // namespace popsync::test

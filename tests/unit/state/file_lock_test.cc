@@ -79,6 +79,21 @@ TEST_F(FileLockTest, AShorterHolderLeavesNothingOfALongerOne) {
   EXPECT_EQ(lock_holder(path_)->command, "popsync run");
 }
 
+TEST_F(FileLockTest, ANoteIsReplacedAndGoesWithItsHolder) {
+  {
+    const auto lock = FileLock::try_take(path_, "popsync run");
+    EXPECT_EQ(lock_holder(path_)->note, "");
+    lock->note("a long note of the first kind");
+    EXPECT_EQ(lock_holder(path_)->note, "a long note of the first kind");
+    lock->note("short");
+    EXPECT_EQ(lock_holder(path_)->note, "short");
+    EXPECT_EQ(lock_holder(path_)->command, "popsync run");
+    EXPECT_EQ(lock_holder(path_)->pid, ::getpid());
+  }
+  const auto lock = FileLock::try_take(path_, "popsync run");
+  EXPECT_EQ(lock_holder(path_)->note, "");
+}
+
 TEST_F(FileLockTest, AskingWhoHoldsItDisturbsNobody) {
   const auto lock = FileLock::try_take(path_, "popsync run");
   for (int i = 0; i < 10; ++i) EXPECT_TRUE(lock_holder(path_).has_value());
