@@ -140,7 +140,7 @@ class Pop3Client {
   bool ahead_of_login_ = false;
   bool went_ahead_ = false;
   bool lost_behind_refusal_ = false;  // a login was refused, and then the connection broke or fell out of step
-  std::optional<Glance> glance_;  // came with the login
+  std::optional<Glance> glance_;      // came with the login
 };
 
 }  // namespace popsync::net

@@ -61,7 +61,8 @@ class JournalSink final : public spdlog::sinks::sink {
 std::shared_ptr<spdlog::sinks::sink> make_journal_sink() { return std::make_shared<JournalSink>(); }
 
 std::vector<std::string> journal_fields(LogLevel level, std::string_view account, std::string_view text) {
-  std::vector<std::string> fields = {"MESSAGE=" + message_of(account, text), "PRIORITY=" + std::to_string(priority_of(level)), "SYSLOG_IDENTIFIER=popsync"};
+  std::vector<std::string> fields = {"MESSAGE=" + message_of(account, text), "PRIORITY=" + std::to_string(priority_of(level)),
+                                     "SYSLOG_IDENTIFIER=popsync"};
   if (!account.empty()) fields.push_back("POPSYNC_ACCOUNT=" + std::string(account));
   return fields;
 }
