@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <memory>
 
 #include "base/error.h"
 #include "base/escape.h"
@@ -32,6 +33,13 @@ Poco::Net::Context::Ptr make_context() {
   } catch (const Poco::Exception& error) {
     throw Error(ErrorCode::tls_failed, "cannot prepare TLS: " + escaped(error.displayText()));
   }
+}
+
+// POCO 1.13 takes it away: keys of 1,024 bits and signatures by SHA-1 would do. So it is asked of a context that POCO has not touched.
+void keep_security_level(SSL_CTX* context) {
+  const std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> untouched(SSL_CTX_new(TLS_client_method()), &SSL_CTX_free);
+  if (!untouched) throw Error(ErrorCode::tls_failed, "cannot prepare TLS: the TLS library gives no context");
+  SSL_CTX_set_security_level(context, SSL_CTX_get_security_level(untouched.get()));
 }
 
 void limit_protocol(SSL_CTX* context, TlsVersion version_min) {
@@ -80,6 +88,7 @@ void expect_name(SSL_CTX* context, const ServerName& name) {
 
 TlsContext::TlsContext(const TlsPolicy& policy, const ServerName& name) : verifier_(policy), poco_(make_context()) {
   SSL_CTX* context = poco_->sslContext();
+  keep_security_level(context);
   limit_protocol(context, policy.version_min);
   if (policy.trust != TlsTrust::pin) load_authorities(context, policy.ca_file);
   expect_name(context, name);
