@@ -35,11 +35,14 @@ Poco::Net::Context::Ptr make_context() {
   }
 }
 
-// POCO 1.13 takes it away: keys of 1,024 bits and signatures by SHA-1 would do. So it is asked of a context that POCO has not touched.
-void keep_security_level(SSL_CTX* context) {
-  const std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> untouched(SSL_CTX_new(TLS_client_method()), &SSL_CTX_free);
-  if (!untouched) throw Error(ErrorCode::tls_failed, "cannot prepare TLS: the TLS library gives no context");
-  SSL_CTX_set_security_level(context, SSL_CTX_get_security_level(untouched.get()));
+// As the distribution sets it. Asked once: to make a context takes longer than all that is done with it.
+int security_level_here() {
+  static const int level = [] {
+    const std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> untouched(SSL_CTX_new(TLS_client_method()), &SSL_CTX_free);
+    if (!untouched) throw Error(ErrorCode::tls_failed, "cannot prepare TLS: the TLS library gives no context");
+    return SSL_CTX_get_security_level(untouched.get());
+  }();
+  return level;
 }
 
 void limit_protocol(SSL_CTX* context, TlsVersion version_min) {
@@ -88,7 +91,7 @@ void expect_name(SSL_CTX* context, const ServerName& name) {
 
 TlsContext::TlsContext(const TlsPolicy& policy, const ServerName& name) : verifier_(policy), poco_(make_context()) {
   SSL_CTX* context = poco_->sslContext();
-  keep_security_level(context);
+  SSL_CTX_set_security_level(context, security_level_here());  // POCO 1.13 sets 0, at which keys of 1,024 bits and SHA-1 would do
   limit_protocol(context, policy.version_min);
   if (policy.trust != TlsTrust::pin) load_authorities(context, policy.ca_file);
   expect_name(context, name);
