@@ -98,6 +98,9 @@ AccountStatus status_of(const StatusQuestion& question, const StoredAccounts& st
   } catch (const Error& error) {
     status.state = "needs_operator";
     status.trouble = error;
+    if (error.code() != ErrorCode::account_identity) return status;
+    // It is stopped because it has another user now: what is stored of the old one is not gone.
+    if (const auto row = question.store->account_named(account.name)) look_at_row(status, question, *row);
   }
   return status;
 }

@@ -111,7 +111,9 @@ TEST_F(RenamedUser, StopsTheAccountAndEachCommandNamesTheWaysOn) {
     EXPECT_EQ(result.status, 78) << command.back();
     EXPECT_THAT(result.out + result.err, names_the_ways) << command.back();
   }
-  EXPECT_EQ(json_at(home.run({"status", "--json"}).out, "accounts[0].state"), "needs_operator");
+  const std::string status = home.run({"status", "--json"}).out;
+  EXPECT_EQ(json_at(status, "accounts[0].state"), "needs_operator");
+  EXPECT_EQ(json_at(status, "accounts[0].seen"), "5") << "what is stored of it is not gone";
   EXPECT_EQ(said("USER"), 0U);
 }
 
