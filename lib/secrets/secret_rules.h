@@ -41,9 +41,8 @@ struct Exposure {
 };
 
 constexpr std::string_view kSetElsewhere =
-    "set its mode where it comes from: on the host's file of a bind mount, with defaultMode (0440) and fsGroup in Kubernetes, with mode (0400) and "
-    "uid "
-    "of a Docker or Podman secret";
+    "set its mode where it comes from: on the host's file of a bind mount, with defaultMode (0440) and fsGroup in Kubernetes, "
+    "with mode (0400) and uid of a Docker or Podman secret";
 
 // Who else could read a file that holds a secret, or nothing. It must be owned by us or by root and have nothing for others. Its group may have
 // access if it is our own or, where the file is root's, any of ours. In a container root's file on a read-only tmpfs or ramfs is accepted whatever
