@@ -257,7 +257,7 @@ schedule::Result DaemonApp::session(const std::string& name, const std::stop_tok
                                                                 .progress = {},
                                                                 .tls = &current->tls_of(name),
                                                                 .tried_with = with});
-  if (report.error && (report.error->code() == ErrorCode::login_refused || report.error->code() == ErrorCode::login_unclear)) keeper.forget();
+  if (report.error && refuses_login(report.error->code())) keeper.forget();
   // Held by a `popsync sync`: it writes its own lines, and tells us when it is done.
   if (!report.error || report.error->code() != ErrorCode::lock_held) log_report(report, settings.mailstore.path);
   {

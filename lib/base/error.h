@@ -54,6 +54,9 @@ std::string_view name_of(ErrorCode code);
 // The reverse; empty for a name that is none.
 std::optional<ErrorCode> error_code_named(std::string_view name);
 
+// The server took no login with this user and secret, for a reason or without one. Providers count both alike.
+constexpr bool refuses_login(ErrorCode code) { return code == ErrorCode::login_refused || code == ErrorCode::login_unclear; }
+
 // The exit status that stands for the code (sysexits.h numbers).
 int exit_status(ErrorCode code);
 

@@ -210,7 +210,7 @@ void Pop3Client::log_in(const LoginOptions& options, const SecretProvider& secre
   }
   if (answer.indicator == pop3::Indicator::challenge) throw Error(ErrorCode::desynchronised, "the server asks on where the login was complete");
   const ErrorCode code = pop3::classify_refusal(answer, RefusedStep::login);
-  const bool refused = code == ErrorCode::login_refused || code == ErrorCode::login_unclear;
+  const bool refused = refuses_login(code);
   if (refused && known_ && options.method == auth::Method::automatic && announces_other_logins()) {
     // It was not the password that was refused but a command that the server knows no more.
     known_.reset();

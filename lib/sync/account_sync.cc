@@ -119,8 +119,7 @@ class AccountSync {
   void count_refusal() {
     if (account_->tried_with != request_.tried_with) account_->refusals = 0;
     account_->tried_with = request_.tried_with;
-    // A provider counts them alike, whatever it says.
-    if (const ErrorCode code = report_.error->code(); code == ErrorCode::login_refused || code == ErrorCode::login_unclear) ++account_->refusals;
+    if (refuses_login(report_.error->code())) ++account_->refusals;
     report_.refusals = account_->refusals;
   }
 

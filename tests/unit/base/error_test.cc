@@ -36,6 +36,11 @@ TEST(ErrorCode, ANameLeadsBackToItsCode) {
   for (const char* name : {"", "timeou", "timeouts", "TIMEOUT"}) EXPECT_EQ(error_code_named(name), std::nullopt) << name;
 }
 
+TEST(ErrorCode, ALoginIsRefusedWithAReasonOrWithoutOne) {
+  for (const ErrorCode code : all_codes())
+    EXPECT_EQ(refuses_login(code), name_of(code).starts_with("login_") && exit_status(code) == 77) << name_of(code);
+}
+
 TEST(ErrorCode, EveryStatusIsInTheClosedListAndNoneIsSuccess) {
   const std::set<int> closed = {64, 65, 66, 69, 70, 73, 74, 75, 76, 77, 78};
   for (const ErrorCode code : all_codes()) EXPECT_TRUE(closed.contains(exit_status(code))) << name_of(code) << " " << exit_status(code);
